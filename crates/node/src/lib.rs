@@ -1,0 +1,3 @@
+//! TODO crate docs.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,2 @@
+//! The `zabra` program.
+fn main() {}
