@@ -1,3 +1,40 @@
-//! TODO crate docs.
+//! The bytes of ZooKeeper: the jute codec, the client protocol's records, the transaction records and framing.
+//!
+//! Decoding borrows from the input and allocates only for lists; encoding appends to a caller's buffer. Nothing here
+//! checks meaning (paths, versions, permissions): that is `node`'s work. Start with [`Reader`] and [`Request`].
+//!
+//! Record layouts are those of `zookeeper.jute` in Apache ZooKeeper 3.9.
 #![no_std]
+
 extern crate alloc;
+
+mod acl;
+mod codec;
+mod connect;
+mod frame;
+mod header;
+mod multi;
+mod op;
+mod record;
+mod reply;
+mod request;
+mod txn;
+
+pub use acl::{AclEntry, AclList, read_acl_vector};
+pub use codec::{DecodeError, DecodeReason, FieldLimit, Put, Reader};
+pub use connect::{ConnectRequest, ConnectResponse};
+pub use frame::{
+    FRAME_LEN_MAX_DEFAULT, FrameError, FrameLimits, SplitFrame, begin_frame, end_frame, split_frame,
+};
+pub use header::{MultiHeader, ReplyHeader, RequestHeader};
+pub use multi::{MultiOp, MultiRead, read_multi, read_multi_read, write_multi_end};
+pub use op::{OpClass, OpCode};
+pub use record::{get_persisted, put_event, put_persisted, put_stat};
+pub use reply::{put_error_result, put_reply_header};
+pub use request::{
+    AddWatch, Auth, Check, Create, CreateKind, Delete, GetAcl, PathOnly, PathWatch, Request, SetAcl, SetData,
+    SetWatches, WatchQuery,
+};
+pub use txn::{
+    CreateTxn, SubTxn, TXN_HEADER_LEN, Txn, TxnDigest, TxnHeader, TxnType, decode_txn, encode_txn,
+};
