@@ -1,1 +1,3 @@
 //! TODO crate docs.
+
+pub mod config;
