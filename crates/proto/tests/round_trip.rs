@@ -66,7 +66,7 @@ prop_compose! {
 
 fn single(which: usize, p: &Parts) -> (TxnType, Txn<'_>) {
     let path = || Cow::Borrowed(p.path.as_str());
-    let acl = AclList::from_encoded(&p.acl).unwrap();
+    let acl = AclList::from_encoded(&p.acl).expect("made by encode_entries");
     let create =
         CreateTxn { path: path(), data: p.data.as_deref(), acl, ephemeral: false, parent_cversion: p.number };
     match which {
