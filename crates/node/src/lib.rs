@@ -1,3 +1,18 @@
-//! TODO crate docs.
+//! One server's brain: what a request may do, what transaction it becomes, and what its session is told.
+//!
+//! Everything here is a state machine with plain `&` and `&mut` methods: no clock, no socket, no lock, no thread. Time,
+//! identities and the tree come in as arguments; transactions, replies and events go out as values and bytes.
+//! Writes pass through the preparer, which checks them against the tree plus all outstanding changes; the tree
+//! applies what it made.
 #![no_std]
+
 extern crate alloc;
+
+pub mod acl;
+mod options;
+mod outstanding;
+mod prep;
+mod quota;
+pub mod reply;
+
+pub use options::NodeOptions;

@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod acl;
+mod auth;
 mod error;
 mod id;
 mod owner;
@@ -17,6 +18,7 @@ mod time;
 mod watch;
 
 pub use acl::{Acl, Perms};
+pub use auth::{AuthSchemes, Identity};
 pub use error::KeeperError;
 pub use id::{Epoch, ServerId, SessionId, Xid, Zxid};
 pub use owner::{CreateMode, EphemeralOwner, OwnerRules, TTL_MS_MAX};

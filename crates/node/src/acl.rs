@@ -1,0 +1,1 @@
+//! Whether an identity may do something, and what a list in a request becomes.

@@ -1,0 +1,1 @@
+//! Changes that are proposed and not yet applied.

@@ -1,0 +1,1 @@
+//! Preparing: a request becomes a transaction or a refusal.

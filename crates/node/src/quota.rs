@@ -1,0 +1,1 @@
+//! Hard quotas, tested while preparing.
