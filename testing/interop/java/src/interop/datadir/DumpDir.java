@@ -1,4 +1,4 @@
-package interop;
+package interop.datadir;
 
 import java.io.File;
 import java.io.PrintStream;

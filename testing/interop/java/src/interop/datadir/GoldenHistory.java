@@ -1,4 +1,4 @@
-package interop;
+package interop.datadir;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
