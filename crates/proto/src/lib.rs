@@ -32,9 +32,10 @@ pub use op::{OpClass, OpCode};
 pub use record::{get_persisted, put_event, put_persisted, put_stat};
 pub use reply::{put_error_result, put_reply_header};
 pub use request::{
-    AddWatch, Auth, Check, Create, CreateKind, Delete, GetAcl, PathOnly, PathWatch, Request, SetAcl, SetData,
-    SetWatches, WatchQuery,
+    AddWatch, Auth, Check, Create, CreateKind, Delete, GetAcl, PathOnly, PathWatch, Reconfig, Request,
+    SetAcl, SetData, SetWatches, WatchQuery,
 };
 pub use txn::{
     CreateTxn, SubTxn, TXN_HEADER_LEN, Txn, TxnDigest, TxnHeader, TxnType, decode_txn, encode_txn,
+    put_sub_txn, put_txn_digest, put_txn_header,
 };

@@ -24,8 +24,8 @@ pub enum CreateKind {
 pub struct Create<'a> {
     /// The operation used.
     pub kind: CreateKind,
-    /// The path, without the sequence number.
-    pub path: Cow<'a, str>,
+    /// The path, without the sequence number; null is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The data; null is not empty.
     pub data: Option<&'a [u8]>,
     /// The access control list as sent; null is refused later.
@@ -41,7 +41,7 @@ impl<'a> Create<'a> {
     pub fn decode(reader: &mut Reader<'a>, kind: CreateKind) -> Result<Self, DecodeError> {
         Ok(Self {
             kind,
-            path: reader.some_text("path")?,
+            path: reader.text("path")?,
             data: reader.buffer("data")?,
             acl: read_acl_vector(reader)?,
             flags: reader.i32("flags")?,
@@ -56,8 +56,8 @@ impl<'a> Create<'a> {
 /// Delete a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete<'a> {
-    /// The node.
-    pub path: Cow<'a, str>,
+    /// The node; null is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The expected version, -1 for any.
     pub version: i32,
 }
@@ -65,8 +65,8 @@ pub struct Delete<'a> {
 /// Set data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetData<'a> {
-    /// The node; empty when it was null, which no path check accepts either.
-    pub path: Cow<'a, str>,
+    /// The node; null is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The data; null is not empty.
     pub data: Option<&'a [u8]>,
     /// The expected version, -1 for any.
@@ -76,8 +76,8 @@ pub struct SetData<'a> {
 /// Set the access control list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAcl<'a> {
-    /// The node; empty when it was null.
-    pub path: Cow<'a, str>,
+    /// The node; null is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The list as sent.
     pub acl: Option<Vec<AclEntry<'a>>>,
     /// The expected aversion, -1 for any.
@@ -87,8 +87,8 @@ pub struct SetAcl<'a> {
 /// Check a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check<'a> {
-    /// The node; empty when it was null.
-    pub path: Cow<'a, str>,
+    /// The node; null is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The expected version, -1 for any.
     pub version: i32,
 }
@@ -128,6 +128,19 @@ pub struct WatchQuery<'a> {
     pub path: Cow<'a, str>,
     /// The watcher type as sent.
     pub watcher_type: i32,
+}
+
+/// Change the membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconfig<'a> {
+    /// Servers to add or change, unless `new_members` is given.
+    pub joining_servers: Option<Cow<'a, str>>,
+    /// Ids of servers to remove, unless `new_members` is given.
+    pub leaving_servers: Option<Cow<'a, str>>,
+    /// The whole new membership.
+    pub new_members: Option<Cow<'a, str>>,
+    /// The version of the configuration this changes, -1 for any.
+    pub config_version: i64,
 }
 
 /// The watches of a client that has reconnected.
@@ -185,8 +198,8 @@ pub enum Request<'a> {
     Multi(Vec<MultiOp<'a>>),
     /// Several reads.
     MultiRead(Vec<MultiRead<'a>>),
-    /// Change the membership; the body is not read on a standalone server.
-    Reconfig,
+    /// Change the membership.
+    Reconfig(Reconfig<'a>),
     /// Check for a watch.
     CheckWatches(WatchQuery<'a>),
     /// Remove a watch.
@@ -233,7 +246,7 @@ impl<'a> Request<'a> {
             OpCode::Ping => Self::Ping,
             OpCode::Multi => Self::Multi(read_multi(reader)?),
             OpCode::MultiRead => Self::MultiRead(read_multi_read(reader)?),
-            OpCode::Reconfig => Self::Reconfig,
+            OpCode::Reconfig => Self::Reconfig(Reconfig::decode(reader)?),
             OpCode::CheckWatches => Self::CheckWatches(WatchQuery::decode(reader)?),
             OpCode::RemoveWatches => Self::RemoveWatches(WatchQuery::decode(reader)?),
             OpCode::SetWatches => Self::SetWatches(SetWatches::decode(reader, false)?),
@@ -269,24 +282,20 @@ impl<'a> PathOnly<'a> {
 
 impl<'a> Delete<'a> {
     pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { path: reader.some_text("path")?, version: reader.i32("version")? })
+        Ok(Self { path: reader.text("path")?, version: reader.i32("version")? })
     }
 }
 
 impl<'a> SetData<'a> {
     pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            path: reader.text("path")?.unwrap_or_default(),
-            data: reader.buffer("data")?,
-            version: reader.i32("version")?,
-        })
+        Ok(Self { path: reader.text("path")?, data: reader.buffer("data")?, version: reader.i32("version")? })
     }
 }
 
 impl<'a> SetAcl<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            path: reader.text("path")?.unwrap_or_default(),
+            path: reader.text("path")?,
             acl: read_acl_vector(reader)?,
             version: reader.i32("version")?,
         })
@@ -295,7 +304,18 @@ impl<'a> SetAcl<'a> {
 
 impl<'a> Check<'a> {
     pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { path: reader.text("path")?.unwrap_or_default(), version: reader.i32("version")? })
+        Ok(Self { path: reader.text("path")?, version: reader.i32("version")? })
+    }
+}
+
+impl<'a> Reconfig<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            joining_servers: reader.text("joiningServers")?,
+            leaving_servers: reader.text("leavingServers")?,
+            new_members: reader.text("newMembers")?,
+            config_version: reader.i64("curConfigId")?,
+        })
     }
 }
 

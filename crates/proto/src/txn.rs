@@ -1,6 +1,6 @@
 //! Transactions: what preparation makes, what the log and the quorum carry, and what the tree applies.
 
-use crate::{AclList, DecodeError, DecodeReason, Put, Reader};
+use crate::{AclList, DecodeError, DecodeReason, Put, Reader, begin_frame, end_frame};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use zabra_types::{SessionId, WallTime, Xid, Zxid};
@@ -172,16 +172,35 @@ pub enum Txn<'a> {
 
 /// Appends a transaction as the log and the quorum carry it: header, record, digest.
 pub fn encode_txn(out: &mut Vec<u8>, header: &TxnHeader, txn: &Txn<'_>, digest: Option<TxnDigest>) {
+    put_txn_header(out, header);
+    encode_record(out, txn);
+    if let Some(digest) = digest {
+        put_txn_digest(out, digest);
+    }
+}
+
+/// Appends a transaction's header. For those who make a multi part by part: a count and that many
+/// [`put_sub_txn`] follow, then [`put_txn_digest`].
+pub fn put_txn_header(out: &mut Vec<u8>, header: &TxnHeader) {
     out.put_i64(header.session.raw());
     out.put_i32(header.cxid.raw());
     out.put_i64(header.zxid.raw());
     out.put_i64(header.time.millis());
     out.put_i32(header.kind);
+}
+
+/// Appends one part of a multi: its type, the length of its record, and the record.
+pub fn put_sub_txn(out: &mut Vec<u8>, kind: i32, txn: &Txn<'_>) {
+    out.put_i32(kind);
+    let at = begin_frame(out);
     encode_record(out, txn);
-    if let Some(digest) = digest {
-        out.put_i32(digest.version);
-        out.put_i64(digest.digest as i64);
-    }
+    end_frame(out, at);
+}
+
+/// Appends the digest that ends a transaction.
+pub fn put_txn_digest(out: &mut Vec<u8>, digest: TxnDigest) {
+    out.put_i32(digest.version);
+    out.put_i64(digest.digest as i64);
 }
 
 fn encode_record(out: &mut Vec<u8>, txn: &Txn<'_>) {
@@ -227,12 +246,7 @@ fn encode_record(out: &mut Vec<u8>, txn: &Txn<'_>) {
         Txn::Multi(subs) => {
             out.put_count(subs.len());
             for sub in subs {
-                out.put_i32(sub.kind);
-                let at = out.len();
-                out.put_i32(0);
-                encode_record(out, &sub.txn);
-                let len = i32::try_from(out.len() - at - 4).unwrap_or(i32::MAX);
-                out[at..at + 4].copy_from_slice(&len.to_be_bytes());
+                put_sub_txn(out, sub.kind, &sub.txn);
             }
         }
     }
