@@ -14,5 +14,7 @@ mod outstanding;
 mod prep;
 mod quota;
 pub mod reply;
+mod watch;
 
 pub use options::NodeOptions;
+pub use watch::{ConnId, Fired, WatchKind, WatchSummary, WatchTable};

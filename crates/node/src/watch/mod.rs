@@ -1,0 +1,11 @@
+//! Watches: who asked to hear of changes, and telling them.
+
+mod paths;
+mod recursive;
+mod sparse;
+mod table;
+
+pub use table::{ConnId, Fired, WatchKind, WatchSummary, WatchTable};
+
+#[cfg(test)]
+mod tests;
