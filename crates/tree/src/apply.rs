@@ -1,0 +1,260 @@
+//! Applying transactions.
+//!
+//! What a transaction meets is normally what preparation saw. Only replay onto a snapshot written while the tree
+//! changed meets a newer state, and there the transactions that made it so follow and restore it. So nothing here can
+//! fail; see `storage-format` on fuzzy snapshots for each case.
+
+use crate::arena::Slot;
+use crate::tree::{node_size, split};
+use crate::{ChangeSink, Outcome, QUOTA_PATH, SubOutcome, Tree};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use zabra_proto::{AclList, CreateTxn, SubTxn, Txn, TxnHeader, TxnType};
+use zabra_types::{EphemeralOwner, KeeperError, SessionId, Stat, StatPersisted, Zxid};
+
+impl Tree {
+    /// Applies a transaction and tells what came of it. Deterministic, and never fails: what cannot be applied changes
+    /// nothing but the last zxid. Replaying transactions that a loaded snapshot already shows is allowed, in order and
+    /// to the end.
+    pub fn apply(&mut self, header: &TxnHeader, txn: &Txn<'_>, sink: &mut impl ChangeSink) -> Outcome {
+        let outcome = match txn {
+            Txn::CreateSession { timeout_ms } => {
+                self.sessions.insert(header.session, *timeout_ms);
+                Outcome::Done
+            }
+            Txn::CloseSession { paths } => {
+                self.close_session(header.session, header.zxid, paths.as_deref().unwrap_or_default(), sink);
+                Outcome::Done
+            }
+            Txn::Multi(subs) => Outcome::Multi(self.apply_multi(header, subs, sink)),
+            single => self.apply_one(header, single, sink).into(),
+        };
+        // Only after the whole transaction: a snapshot named after a zxid contains all of it.
+        self.last_zxid = self.last_zxid.max(header.zxid);
+        self.digests.applied(header.zxid);
+        outcome
+    }
+
+    fn apply_multi(
+        &mut self,
+        header: &TxnHeader,
+        subs: &[SubTxn<'_>],
+        sink: &mut impl ChangeSink,
+    ) -> Vec<SubOutcome> {
+        let failed_at = subs.iter().position(|sub| sub.kind == TxnType::Error.code());
+        let outcome_of = |(at, sub): (usize, &SubTxn<'_>)| match (failed_at, &sub.txn) {
+            (Some(_), Txn::Error { code }) => SubOutcome::Error(*code),
+            (Some(failed_at), _) if at < failed_at => SubOutcome::Error(0),
+            (Some(_), _) => SubOutcome::Error(KeeperError::RuntimeInconsistency.code()),
+            (None, txn) => self.apply_one(header, txn, sink),
+        };
+        subs.iter().enumerate().map(outcome_of).collect()
+    }
+
+    /// Applies what may also be part of a multi.
+    fn apply_one(&mut self, header: &TxnHeader, txn: &Txn<'_>, sink: &mut impl ChangeSink) -> SubOutcome {
+        match txn {
+            Txn::Create(create) => {
+                let owner = if create.ephemeral { header.session } else { SessionId::NONE };
+                self.create(header, create, owner.raw(), sink).map(Some).into()
+            }
+            Txn::CreateContainer(create) => {
+                self.create(header, create, EphemeralOwner::Container.raw(), sink).map(Some).into()
+            }
+            Txn::CreateTtl(create, ttl_ms) => {
+                self.create(header, create, EphemeralOwner::Ttl(*ttl_ms).raw(), sink).map(Some).into()
+            }
+            Txn::Delete { path } => self.delete(header.zxid, path, sink).map(|()| None).into(),
+            Txn::SetData { path, data, version } => {
+                self.set_data(header, path, *data, *version, sink).map(Some).into()
+            }
+            Txn::SetAcl { path, acl, version } => self.set_acl(path, *acl, *version).map(Some).into(),
+            Txn::Error { code } => SubOutcome::Error(*code),
+            Txn::Check { .. } => SubOutcome::Done,
+            // The decoder puts none of these into a multi.
+            Txn::CreateSession { .. } | Txn::CloseSession { .. } | Txn::Multi(_) => SubOutcome::Done,
+        }
+    }
+
+    fn create(
+        &mut self,
+        header: &TxnHeader,
+        create: &CreateTxn<'_>,
+        owner: i64,
+        sink: &mut impl ChangeSink,
+    ) -> Result<Stat, KeeperError> {
+        let path = &*create.path;
+        let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
+        let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
+        let acl = self.acls.acquire(create.acl);
+        self.count_creation(parent, parent_path, create.parent_cversion, header.zxid);
+        if let Some(existing) = self.arena.find(parent, name) {
+            // The snapshot shows it already, perhaps with the id of a list that it does not have.
+            self.acls.release(self.arena.acl(existing));
+            self.arena.set_acl(existing, acl);
+            return Err(KeeperError::NodeExists);
+        }
+        let stat = StatPersisted {
+            czxid: header.zxid.raw(),
+            mzxid: header.zxid.raw(),
+            pzxid: header.zxid.raw(),
+            ctime: header.time.millis(),
+            mtime: header.time.millis(),
+            ephemeral_owner: owner,
+            ..StatPersisted::default()
+        };
+        let slot = self.add_node(parent, path, name, create.data, acl, &stat);
+        self.quota_node_created(path);
+        self.add_usage(path, 1, len(create.data));
+        let (acl, parent_acl) = (self.acls.get(acl), self.acls.get(self.arena.acl(parent)));
+        sink.created(header.zxid, path, acl, or_root(parent_path), parent_acl);
+        Ok(self.visible_stat(slot))
+    }
+
+    /// The parent's side of a creation. Only upwards: its counter may show later creations already. -1 is a record
+    /// from before 3.4, which counts one on.
+    fn count_creation(&mut self, parent: Slot, parent_path: &str, cversion: i32, zxid: Zxid) {
+        let mut stat = self.arena.stat(parent);
+        let cversion = if cversion == -1 { stat.cversion.wrapping_add(1) } else { cversion };
+        if cversion > stat.cversion {
+            stat.cversion = cversion;
+            stat.pzxid = zxid.raw();
+            self.arena.set_stat(parent, &stat);
+            self.refresh_digest(parent, parent_path);
+        }
+    }
+
+    fn delete(&mut self, zxid: Zxid, path: &str, sink: &mut impl ChangeSink) -> Result<(), KeeperError> {
+        let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
+        let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
+        let mut stat = self.arena.stat(parent);
+        // Also when the node is gone already, and never back behind a later creation.
+        if zxid.raw() > stat.pzxid {
+            stat.pzxid = zxid.raw();
+            self.arena.set_stat(parent, &stat);
+            self.refresh_digest(parent, parent_path);
+        }
+        let slot = self.arena.find(parent, name).ok_or(KeeperError::NoNode)?;
+        self.remove_below(slot, path);
+        let acl = self.arena.acl(slot);
+        sink.deleted(
+            zxid,
+            path,
+            self.acls.get(acl),
+            or_root(parent_path),
+            self.acls.get(self.arena.acl(parent)),
+        );
+        self.remove_leaf(slot, path);
+        Ok(())
+    }
+
+    /// Removes what stands below a node about to be deleted. A deleted node had no children, so these were created
+    /// under a later node of the same path, and their transactions follow.
+    fn remove_below(&mut self, top: Slot, path: &str) {
+        if self.arena.num_children(top) == 0 {
+            return;
+        }
+        let mut below = Vec::new();
+        let mut pending = Vec::from([(top, String::from(path))]);
+        while let Some((slot, path)) = pending.pop() {
+            for child in self.arena.children(slot) {
+                let path = alloc::format!("{path}/{}", self.arena.name(child));
+                below.push((child, path.clone()));
+                pending.push((child, path));
+            }
+        }
+        for (slot, path) in below.into_iter().rev() {
+            self.remove_leaf(slot, &path);
+        }
+    }
+
+    fn remove_leaf(&mut self, slot: Slot, path: &str) {
+        let data = self.arena.data(slot);
+        let (size, bytes) = (node_size(path, data), len(data));
+        self.data_size = self.data_size.wrapping_sub(size);
+        self.acls.release(self.arena.acl(slot));
+        self.owners.remove(self.owner_of(&self.arena.stat(slot)), slot);
+        self.digests.replace(self.arena.digest(slot), 0);
+        if path == QUOTA_PATH {
+            self.quota_root = None;
+        }
+        self.arena.remove(slot);
+        self.add_usage(path, -1, -bytes);
+    }
+
+    fn set_data(
+        &mut self,
+        header: &TxnHeader,
+        path: &str,
+        data: Option<&[u8]>,
+        version: i32,
+        sink: &mut impl ChangeSink,
+    ) -> Result<Stat, KeeperError> {
+        let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
+        let growth = len(data) - len(self.arena.data(slot));
+        let mut stat = self.arena.stat(slot);
+        stat.mzxid = header.zxid.raw();
+        stat.mtime = header.time.millis();
+        stat.version = version;
+        self.arena.set_data(slot, data);
+        self.arena.set_stat(slot, &stat);
+        self.refresh_digest(slot, path);
+        self.data_size = self.data_size.wrapping_add_signed(growth);
+        let stat = self.visible_stat(slot);
+        self.add_usage(path, 0, growth);
+        sink.data_changed(header.zxid, path, self.acls.get(self.arena.acl(slot)));
+        Ok(stat)
+    }
+
+    fn set_acl(&mut self, path: &str, acl: AclList<'_>, version: i32) -> Result<Stat, KeeperError> {
+        let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
+        // Acquired first, so that setting the list a node has does not drop it in between.
+        let acl = self.acls.acquire(acl);
+        self.acls.release(self.arena.acl(slot));
+        self.arena.set_acl(slot, acl);
+        let mut stat = self.arena.stat(slot);
+        stat.aversion = version;
+        self.arena.set_stat(slot, &stat);
+        self.refresh_digest(slot, path);
+        Ok(self.visible_stat(slot))
+    }
+
+    /// Deletes the nodes the transaction lists, then what else the session has: a list is missing in old logs, and may
+    /// name fewer nodes than a newer state shows.
+    fn close_session(
+        &mut self,
+        session: SessionId,
+        zxid: Zxid,
+        paths: &[Cow<'_, str>],
+        sink: &mut impl ChangeSink,
+    ) {
+        self.sessions.remove(&session);
+        for path in paths {
+            // Missing ones were deleted before the snapshot reached them.
+            let _ = self.delete(zxid, path, sink);
+        }
+        self.delete_ephemerals(session, zxid, sink);
+    }
+
+    fn delete_ephemerals(&mut self, session: SessionId, zxid: Zxid, sink: &mut impl ChangeSink) -> u64 {
+        let paths: Vec<String> = self.ephemerals_of(session).collect();
+        paths.iter().filter(|path| self.delete(zxid, path, sink).is_ok()).count() as u64
+    }
+
+    /// Deletes the ephemeral nodes of sessions that do not exist, as a server does that has just loaded its state and
+    /// is about to lead, without a transaction. Returns how many there were.
+    pub fn remove_orphan_ephemerals(&mut self) -> u64 {
+        let dead: Vec<SessionId> =
+            self.owners.sessions().filter(|session| !self.sessions.contains_key(session)).collect();
+        dead.into_iter().map(|session| self.delete_ephemerals(session, self.last_zxid, &mut ())).sum()
+    }
+}
+
+fn len(data: Option<&[u8]>) -> i64 {
+    data.map_or(0, |data| data.len() as i64)
+}
+
+fn or_root(path: &str) -> &str {
+    if path.is_empty() { "/" } else { path }
+}

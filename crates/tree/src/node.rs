@@ -1,0 +1,85 @@
+//! A look at one node.
+
+use crate::Tree;
+use crate::arena::Slot;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use zabra_proto::{AclList, Put};
+use zabra_types::{EphemeralOwner, Stat, StatPersisted};
+
+/// The access control list of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeAcl<'a> {
+    /// `world:anyone` with all permissions.
+    Open,
+    /// Any other list.
+    List(AclList<'a>),
+    /// A list the snapshot did not have, until replay sets it again: nobody may do anything.
+    Dangling,
+}
+
+/// A node, borrowed from its tree.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeRef<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) slot: Slot,
+}
+
+impl<'a> NodeRef<'a> {
+    /// The Stat as clients see it.
+    pub fn stat(&self) -> Stat {
+        self.tree.visible_stat(self.slot)
+    }
+
+    /// The Stat as snapshots store it.
+    pub fn persisted(&self) -> StatPersisted {
+        self.tree.arena.stat(self.slot)
+    }
+
+    /// The data; null is not the same as empty.
+    pub fn data(&self) -> Option<&'a [u8]> {
+        self.tree.arena.data(self.slot)
+    }
+
+    /// The access control list.
+    pub fn acl(&self) -> NodeAcl<'a> {
+        self.tree.acls.get(self.tree.arena.acl(self.slot))
+    }
+
+    /// The number of children.
+    pub fn num_children(&self) -> u32 {
+        self.tree.arena.num_children(self.slot)
+    }
+
+    /// The names of the children, in no order.
+    pub fn children(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let arena = &self.tree.arena;
+        arena.children(self.slot).map(|child| arena.name(child))
+    }
+
+    /// Appends the names of the children as a jute vector of texts.
+    pub fn put_children(&self, out: &mut Vec<u8>) {
+        out.put_count(self.num_children() as usize);
+        for name in self.children() {
+            out.put_text(name);
+        }
+    }
+
+    /// What the node adds to the digest of the tree; 0 below `/zookeeper/` and with digests off.
+    pub fn digest(&self) -> u32 {
+        self.tree.arena.digest(self.slot)
+    }
+
+    /// What kind of node it is.
+    pub fn owner(&self) -> EphemeralOwner {
+        EphemeralOwner::from_raw(self.persisted().ephemeral_owner, self.tree.options.owner_rules)
+    }
+
+    /// The path; `/` for the root.
+    pub fn path(&self) -> String {
+        match self.slot {
+            Slot::ROOT => "/".to_string(),
+            slot => self.tree.arena.path(slot),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Quotas: the two nodes that keep one, their text, and the usage kept up to date in it.
+
+use crate::arena::Slot;
+use crate::{QUOTA_PATH, Tree};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The node below a quota that says what is allowed.
+const LIMITS: &str = "zookeeper_limits";
+/// The node below a quota that says what is used.
+const STATS: &str = "zookeeper_stats";
+
+/// What a quota allows; -1 is no limit. Soft limits only warn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaLimits {
+    /// Nodes, soft.
+    pub count: i64,
+    /// Bytes of data, soft.
+    pub bytes: i64,
+    /// Nodes, hard.
+    pub count_hard: i64,
+    /// Bytes of data, hard.
+    pub bytes_hard: i64,
+}
+
+/// What is used of a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaUsage {
+    /// Nodes, the quota's own included.
+    pub count: i64,
+    /// Bytes of data.
+    pub bytes: i64,
+}
+
+/// A quota that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaView {
+    /// The node whose subtree it limits.
+    pub path: String,
+    /// What is allowed; `None` when the text does not parse.
+    pub limits: Option<QuotaLimits>,
+    /// What is used; `None` when there is no usage node or its text does not parse.
+    pub usage: Option<QuotaUsage>,
+}
+
+/// The text of both quota nodes: `count=3,bytes=100`, and behind it `=;key=value` for every other key (`StatsTrack`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuotaText {
+    values: BTreeMap<String, i64>,
+}
+
+impl QuotaText {
+    /// Reads the text; `None` when it is not `key=number` pairs separated by commas or semicolons. Empty text and an
+    /// empty number are allowed, and missing keys read as -1.
+    pub fn parse(data: Option<&[u8]>) -> Option<Self> {
+        let text = core::str::from_utf8(data.unwrap_or_default()).ok()?;
+        let mut values = BTreeMap::new();
+        for pair in text.split([',', ';']).filter(|pair| !pair.is_empty()) {
+            // The third part is the lone = that keeps old parsers from what follows.
+            let mut parts = pair.split('=');
+            let (key, value) = (parts.next()?, parts.next()?);
+            values.insert(key.to_string(), if value.is_empty() { -1 } else { value.parse().ok()? });
+        }
+        Some(Self { values })
+    }
+
+    fn get(&self, key: &str) -> i64 {
+        self.values.get(key).copied().unwrap_or(-1)
+    }
+
+    /// Read as limits.
+    pub fn limits(&self) -> QuotaLimits {
+        QuotaLimits {
+            count: self.get("count"),
+            bytes: self.get("bytes"),
+            count_hard: self.get("countHardLimit"),
+            bytes_hard: self.get("byteHardLimit"),
+        }
+    }
+
+    /// Read as usage.
+    pub fn usage(&self) -> QuotaUsage {
+        QuotaUsage { count: self.get("count"), bytes: self.get("bytes") }
+    }
+
+    fn set_usage(&mut self, usage: QuotaUsage) {
+        self.values.insert("count".to_string(), usage.count);
+        self.values.insert("bytes".to_string(), usage.bytes);
+    }
+}
+
+impl fmt::Display for QuotaText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "count={},bytes={}", self.get("count"), self.get("bytes"))?;
+        let mut separator = "=;";
+        for (key, value) in self.values.iter().filter(|(key, _)| !matches!(key.as_str(), "count" | "bytes")) {
+            write!(f, "{separator}{key}={value}")?;
+            separator = ";";
+        }
+        Ok(())
+    }
+}
+
+/// A quota found in the tree: its node below `/zookeeper/quota`, and the length of its own path.
+struct Found {
+    node: Slot,
+    path_len: usize,
+}
+
+impl Tree {
+    /// The deepest quota on `path` or above it, if any. A quota on the root counts as none.
+    pub fn quota_of(&self, path: &str) -> Option<QuotaView> {
+        let found = self.find_quota(path)?;
+        Some(self.quota_view(found.node, path[..found.path_len].to_string()))
+    }
+
+    /// Every quota in force, a parent's before its children's.
+    pub fn quotas(&self) -> Vec<QuotaView> {
+        self.quota_nodes().into_iter().map(|(node, path)| self.quota_view(node, path)).collect()
+    }
+
+    fn quota_view(&self, node: Slot, path: String) -> QuotaView {
+        let text = |name| QuotaText::parse(self.arena.data(self.arena.find(node, name)?));
+        QuotaView {
+            path,
+            limits: text(LIMITS).map(|text| text.limits()),
+            usage: text(STATS).map(|text| text.usage()),
+        }
+    }
+
+    /// A quota exists where its limits node does, so the tree itself is the registry.
+    fn find_quota(&self, path: &str) -> Option<Found> {
+        let mut at = self.quota_root.filter(|&root| self.arena.num_children(root) != 0)?;
+        let mut found = None;
+        let mut path_len = 0;
+        for name in path.strip_prefix('/')?.split('/') {
+            let Some(next) = self.arena.find(at, name) else { break };
+            at = next;
+            path_len += 1 + name.len();
+            if self.arena.find(at, LIMITS).is_some() {
+                found = Some(Found { node: at, path_len });
+            }
+        }
+        found
+    }
+
+    fn quota_nodes(&self) -> Vec<(Slot, String)> {
+        let mut quotas = Vec::new();
+        let mut pending: Vec<(Slot, String)> =
+            self.quota_root.map(|root| (root, String::new())).into_iter().collect();
+        while let Some((node, path)) = pending.pop() {
+            for child in self.arena.children(node) {
+                match self.arena.name(child) {
+                    LIMITS | STATS if self.arena.num_children(child) == 0 => {}
+                    name => pending.push((child, format!("{path}/{name}"))),
+                }
+            }
+            if !path.is_empty() && self.arena.find(node, LIMITS).is_some() {
+                quotas.push((node, path));
+            }
+        }
+        quotas
+    }
+
+    /// A node was created at `path`: if it is the usage node of a quota, what it says is now the truth.
+    pub(crate) fn quota_node_created(&mut self, path: &str) {
+        let Some(of) = path.strip_prefix(QUOTA_PATH).and_then(|rest| rest.strip_suffix(STATS)) else {
+            return;
+        };
+        let Some(of) = of.strip_suffix('/').filter(|of| of.starts_with('/')) else { return };
+        if let Some(stats) = self.arena.resolve(path) {
+            self.recompute_usage(stats, of);
+        }
+    }
+
+    /// Adds to the usage of the deepest quota over `path`. The usage node changes in place: no version, no zxid, no
+    /// time, no event, and it is outside the digest.
+    pub(crate) fn add_usage(&mut self, path: &str, count: i64, bytes: i64) {
+        let Some(found) = self.find_quota(path) else { return };
+        let Some(stats) = self.arena.find(found.node, STATS) else { return };
+        match QuotaText::parse(self.arena.data(stats)) {
+            Some(mut text) => {
+                let usage = text.usage();
+                text.set_usage(QuotaUsage {
+                    count: usage.count.wrapping_add(count),
+                    bytes: usage.bytes.wrapping_add(bytes),
+                });
+                self.write_usage(stats, &text);
+            }
+            // Anybody may write to the node; the genuine server stops on text it cannot read.
+            None => self.recompute_usage(stats, &path[..found.path_len]),
+        }
+    }
+
+    /// Counts every quota anew, as after loading.
+    pub(crate) fn recompute_quotas(&mut self) {
+        for (node, path) in self.quota_nodes() {
+            if let Some(stats) = self.arena.find(node, STATS) {
+                self.recompute_usage(stats, &path);
+            }
+        }
+    }
+
+    fn recompute_usage(&mut self, stats: Slot, of: &str) {
+        let mut usage = QuotaUsage::default();
+        let mut pending: Vec<Slot> = self.arena.resolve(of).into_iter().collect();
+        while let Some(slot) = pending.pop() {
+            usage.count += 1;
+            usage.bytes += self.arena.data(slot).map_or(0, |data| data.len() as i64);
+            pending.extend(self.arena.children(slot));
+        }
+        let mut text = QuotaText::default();
+        text.set_usage(usage);
+        self.write_usage(stats, &text);
+    }
+
+    fn write_usage(&mut self, stats: Slot, text: &QuotaText) {
+        let text = text.to_string();
+        let before = self.arena.data(stats).map_or(0, <[u8]>::len);
+        self.data_size = self.data_size.wrapping_add(text.len() as u64).wrapping_sub(before as u64);
+        self.arena.set_data(stats, Some(text.as_bytes()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let cases: &[(&str, Option<&str>)] = &[
+            ("", Some("count=-1,bytes=-1")),
+            ("count=3,bytes=100", Some("count=3,bytes=100")),
+            (
+                "bytes=100=;countHardLimit=2;byteHardLimit=10;count=3",
+                Some("count=3,bytes=100=;byteHardLimit=10;countHardLimit=2"),
+            ),
+            ("count=,bytes=+5", Some("count=-1,bytes=5")),
+            ("count=3,,;bytes=4", Some("count=3,bytes=4")),
+            ("count", None),
+            ("count=x", None),
+            ("count=9223372036854775808", None),
+        ];
+        for (text, expected) in cases {
+            let shown = QuotaText::parse(Some(text.as_bytes())).map(|text| text.to_string());
+            assert_eq!(shown.as_deref(), *expected, "{text}");
+        }
+        assert_eq!(QuotaText::parse(Some(&[0xff])), None);
+        assert_eq!(QuotaText::parse(None), Some(QuotaText::default()));
+    }
+}

@@ -1,0 +1,287 @@
+//! The tree and what can be asked of it. What changes it is in `apply`.
+
+use crate::acl_table::{AclId, AclTable};
+use crate::arena::{Arena, Slot};
+use crate::digest::Digests;
+use crate::index::SipKey;
+use crate::owners::Owners;
+use crate::{
+    CONFIG_PATH, DigestCheck, DigestRecord, NodeRef, QUOTA_PATH, SnapshotDigest, ZOOKEEPER_PATH, node_digest,
+};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use zabra_proto::{AclList, Put, TxnDigest};
+use zabra_types::{Acl, EphemeralOwner, OwnerRules, Perms, SessionId, Stat, StatPersisted, WallTime, Zxid};
+
+/// What a tree must be told. All servers of an ensemble want the same rules; the seed is each server's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeOptions {
+    /// How stored owners are read (`zookeeper.extendedTypesEnabled` and its kin).
+    pub owner_rules: OwnerRules,
+    /// Whether the digest is kept (`zookeeper.digest.enabled`).
+    pub digest: bool,
+    /// Key of the hash that finds nodes. A server takes a random one, so that clients cannot choose names that
+    /// collide; nothing that can be seen depends on it.
+    pub hash_seed: [u64; 2],
+}
+
+impl Default for TreeOptions {
+    fn default() -> Self {
+        Self { owner_rules: OwnerRules::default(), digest: true, hash_seed: [0x5A61_6272, 0x7472_6565] }
+    }
+}
+
+/// The replicated state of one server (`DataTree`).
+///
+/// Invariants: every node but the root has a parent; the digest is the sum of the digests of the nodes; every
+/// ephemeral, container and TTL node is filed under its owner; the usage of every quota is that of its subtree as of
+/// the last transaction.
+#[derive(Debug)]
+pub struct Tree {
+    pub(crate) options: TreeOptions,
+    pub(crate) arena: Arena,
+    pub(crate) acls: AclTable,
+    pub(crate) owners: Owners,
+    pub(crate) sessions: BTreeMap<SessionId, i32>,
+    pub(crate) digests: Digests,
+    pub(crate) last_zxid: Zxid,
+    /// Lengths of all paths, in UTF-16 units as the genuine server counts them, and of all data.
+    pub(crate) data_size: u64,
+    /// `/zookeeper/quota`, kept at hand because every write asks for it.
+    pub(crate) quota_root: Option<Slot>,
+}
+
+impl Tree {
+    /// The fresh tree: the root and `/zookeeper` with `quota` and `config`.
+    pub fn new(options: TreeOptions) -> Self {
+        let mut tree = Self::bare(options);
+        tree.add_builtin();
+        tree
+    }
+
+    /// The root alone.
+    pub(crate) fn bare(options: TreeOptions) -> Self {
+        let key = SipKey::from(options.hash_seed);
+        let mut tree = Self {
+            options,
+            arena: Arena::new(key),
+            acls: AclTable::new(key),
+            owners: Owners::default(),
+            sessions: BTreeMap::new(),
+            digests: Digests::new(options.digest),
+            last_zxid: Zxid::ZERO,
+            // The genuine server has the root twice, as "" and as "/".
+            data_size: 1,
+            quota_root: None,
+        };
+        tree.refresh_digest(Slot::ROOT, "");
+        tree
+    }
+
+    /// Adds what every tree has and this one lacks.
+    pub(crate) fn add_builtin(&mut self) {
+        for path in [ZOOKEEPER_PATH, QUOTA_PATH, CONFIG_PATH] {
+            if self.arena.resolve(path).is_some() {
+                continue;
+            }
+            let mut stat = StatPersisted::default();
+            let mut acl = AclId::OPEN;
+            if path == CONFIG_PATH {
+                stat.aversion = -1;
+                let list = AclList::encode_entries(&[Acl::world(Perms::READ)]);
+                let list = AclList::from_encoded(&list).expect("a list just encoded is well formed");
+                acl = self.acls.acquire(list);
+            }
+            let Some((parent, name)) = split(path) else { continue };
+            let Some(parent) = self.arena.resolve(parent) else { continue };
+            self.add_node(parent, path, name, Some(&[]), acl, &stat);
+        }
+    }
+
+    /// Adds a node that is not there yet, and files it everywhere.
+    pub(crate) fn add_node(
+        &mut self,
+        parent: Slot,
+        path: &str,
+        name: &str,
+        data: Option<&[u8]>,
+        acl: AclId,
+        stat: &StatPersisted,
+    ) -> Slot {
+        let slot = self.arena.insert(parent, name, data, acl, stat);
+        self.owners.add(self.owner_of(stat), slot);
+        self.data_size = self.data_size.wrapping_add(node_size(path, data));
+        if path == QUOTA_PATH {
+            self.quota_root = Some(slot);
+        }
+        self.refresh_digest(slot, path);
+        slot
+    }
+
+    /// The node at a path. The empty path is the root's other name.
+    pub fn get(&self, path: &str) -> Option<NodeRef<'_>> {
+        self.arena.resolve(path).map(|slot| NodeRef { tree: self, slot })
+    }
+
+    /// The number of nodes as the genuine server tells it: the root counts twice, as `/` and as the empty path.
+    pub fn node_count(&self) -> u64 {
+        self.arena.len() as u64 + 1
+    }
+
+    /// The number of ephemeral nodes.
+    pub fn ephemeral_count(&self) -> u64 {
+        self.owners.ephemeral_count()
+    }
+
+    /// The lengths of all paths and data together.
+    pub fn approximate_data_size(&self) -> u64 {
+        self.data_size
+    }
+
+    /// The number of different access control lists in use.
+    pub fn acl_count(&self) -> usize {
+        self.acls.len()
+    }
+
+    /// The last transaction applied.
+    pub fn last_zxid(&self) -> Zxid {
+        self.last_zxid
+    }
+
+    /// The number of nodes below a node, at any depth.
+    pub fn descendants(&self, path: &str) -> Option<u64> {
+        let top = self.arena.resolve(path)?;
+        if top == Slot::ROOT {
+            return Some(self.arena.len() as u64 - 1);
+        }
+        let mut count = 0;
+        let mut pending = Vec::from([top]);
+        while let Some(slot) = pending.pop() {
+            count += u64::from(self.arena.num_children(slot));
+            pending.extend(self.arena.children(slot).filter(|&child| self.arena.num_children(child) != 0));
+        }
+        Some(count)
+    }
+
+    /// The global sessions with their timeouts in milliseconds, in the order of their ids.
+    pub fn sessions(&self) -> impl ExactSizeIterator<Item = (SessionId, i32)> {
+        self.sessions.iter().map(|(&session, &timeout_ms)| (session, timeout_ms))
+    }
+
+    /// The timeout of a global session in milliseconds.
+    pub fn session_timeout(&self, session: SessionId) -> Option<i32> {
+        self.sessions.get(&session).copied()
+    }
+
+    /// The paths of a session's ephemeral nodes, in no order.
+    pub fn ephemerals_of(&self, session: SessionId) -> impl Iterator<Item = String> {
+        self.owners.of(session).map(|slot| self.arena.path(slot))
+    }
+
+    /// The sessions that have ephemeral nodes, in the order of their ids.
+    pub fn ephemeral_sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.owners.sessions()
+    }
+
+    /// The containers and TTL nodes to delete now: childless containers that had a child, or that never had one and
+    /// are older than `never_used` (`None`: those stay), and childless TTL nodes whose data was last set longer ago
+    /// than their time to live. A child created meanwhile makes the deletion fail, which is harmless.
+    pub fn reapable(&self, now: WallTime, never_used: Option<Duration>) -> Vec<String> {
+        let age_ms = |stat: &StatPersisted| now.millis().saturating_sub(stat.mtime);
+        let container_is_due = |stat: &StatPersisted| {
+            stat.cversion > 0
+                || never_used.is_some_and(|limit| i128::from(age_ms(stat)) > limit.as_millis() as i128)
+        };
+        let ttl_is_due = |stat: &StatPersisted| match self.owner_of(stat) {
+            EphemeralOwner::Ttl(ttl_ms) => ttl_ms != 0 && age_ms(stat) > ttl_ms,
+            _ => false,
+        };
+        let childless = |&slot: &Slot| self.arena.num_children(slot) == 0;
+        let due = |slot: Slot, is_due: &dyn Fn(&StatPersisted) -> bool| {
+            is_due(&self.arena.stat(slot)).then(|| self.arena.path(slot))
+        };
+        let containers = self.owners.containers.iter().copied().filter(childless);
+        let ttls = self.owners.ttls.iter().copied().filter(childless);
+        containers
+            .filter_map(|slot| due(slot, &container_is_due))
+            .chain(ttls.filter_map(|slot| due(slot, &ttl_is_due)))
+            .collect()
+    }
+
+    /// The digest of the whole tree; 0 with digests off.
+    pub fn digest(&self) -> u64 {
+        self.digests.sum()
+    }
+
+    /// The digest after the last transaction applied: what a snapshot records. `None` when none was applied since the
+    /// start, while the tree is fuzzy, and with digests off.
+    pub fn last_digest(&self) -> Option<DigestRecord> {
+        self.digests.last()
+    }
+
+    /// Up to 1024 digests of the past, taken at each zxid divisible by 128, oldest first.
+    pub fn digest_history(&self) -> impl ExactSizeIterator<Item = DigestRecord> {
+        self.digests.history()
+    }
+
+    /// How the digest in the snapshot this tree was loaded from compares.
+    pub fn snapshot_digest(&self) -> SnapshotDigest {
+        self.digests.snapshot()
+    }
+
+    /// Compares the digest that came with transaction `zxid`, which must be the one applied last, with the tree's.
+    pub fn check_digest(&self, zxid: Zxid, digest: Option<TxnDigest>) -> DigestCheck {
+        if zxid == self.last_zxid { self.digests.check(digest) } else { DigestCheck::Skipped }
+    }
+
+    /// Appends the sessions as a snapshot has them: a count, then id and timeout of each.
+    pub fn put_sessions(&self, out: &mut Vec<u8>) {
+        out.put_count(self.sessions.len());
+        for (session, timeout_ms) in self.sessions() {
+            out.put_i64(session.raw());
+            out.put_i32(timeout_ms);
+        }
+    }
+
+    /// Appends the access control lists as a snapshot has them: a count, then id and list of each.
+    pub fn put_acls(&self, out: &mut Vec<u8>) {
+        self.acls.put(out);
+    }
+
+    pub(crate) fn owner_of(&self, stat: &StatPersisted) -> EphemeralOwner {
+        EphemeralOwner::from_raw(stat.ephemeral_owner, self.options.owner_rules)
+    }
+
+    pub(crate) fn visible_stat(&self, slot: Slot) -> Stat {
+        let data_length = self.arena.data(slot).map_or(0, <[u8]>::len);
+        self.arena.stat(slot).visible(
+            i32::try_from(data_length).unwrap_or(i32::MAX),
+            i32::try_from(self.arena.num_children(slot)).unwrap_or(i32::MAX),
+            self.options.owner_rules,
+        )
+    }
+
+    /// Brings the digest up to date after a change of the node at `path`.
+    pub(crate) fn refresh_digest(&mut self, slot: Slot, path: &str) {
+        if !self.digests.enabled() {
+            return;
+        }
+        let digest = node_digest(path, self.arena.data(slot), &self.arena.stat(slot));
+        self.digests.replace(self.arena.digest(slot), digest);
+        self.arena.set_digest(slot, digest);
+    }
+}
+
+/// The parent, the empty path for the root, and the name. `None` for text without a slash and for names that are
+/// empty, the root among them.
+pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
+    path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
+}
+
+/// What a node adds to the data size.
+pub(crate) fn node_size(path: &str, data: Option<&[u8]>) -> u64 {
+    let path_len = if path.is_ascii() { path.len() } else { path.encode_utf16().count() };
+    (path_len + data.map_or(0, <[u8]>::len)) as u64
+}
