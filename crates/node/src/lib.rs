@@ -14,7 +14,9 @@ mod outstanding;
 mod prep;
 mod quota;
 pub mod reply;
+mod session;
 mod watch;
 
 pub use options::NodeOptions;
+pub use session::{SessionTracker, TimeoutBounds, negotiate_timeout};
 pub use watch::{ConnId, Fired, WatchKind, WatchSummary, WatchTable};
