@@ -4,11 +4,11 @@ use crate::arena::Slot;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
 
-/// The key of the hash that orders the index.
+/// The key of the hash that orders tables over names and paths.
 ///
 /// Names come from clients: with an unknown key nobody can choose names that collide.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SipKey {
+pub struct SipKey {
     k0: u64,
     k1: u64,
 }
@@ -21,7 +21,7 @@ impl From<[u64; 2]> for SipKey {
 
 impl SipKey {
     /// SipHash-1-3 of a number, as eight bytes, and a text behind it.
-    pub(crate) fn hash(self, number: u32, text: &[u8]) -> u64 {
+    pub fn hash(self, number: u32, text: &[u8]) -> u64 {
         let mut state = Sip {
             v0: self.k0 ^ 0x736f_6d65_7073_6575,
             v1: self.k1 ^ 0x646f_7261_6e64_6f6d,

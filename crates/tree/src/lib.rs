@@ -25,7 +25,8 @@ mod snapshot;
 mod tree;
 
 pub use change::{ChangeSink, Outcome, SubOutcome};
-pub use digest::{DigestCheck, DigestRecord, SnapshotDigest, node_digest};
+pub use digest::{DigestCheck, DigestRecord, NodePrefix, SnapshotDigest, node_digest};
+pub use index::SipKey;
 pub use load::{LoadError, TreeLoader};
 pub use node::{NodeAcl, NodeRef};
 pub use quota::{QuotaLimits, QuotaText, QuotaUsage, QuotaView};
