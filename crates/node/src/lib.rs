@@ -9,20 +9,16 @@
 extern crate alloc;
 
 pub mod acl;
-mod gate;
 mod options;
 mod outstanding;
 mod prep;
 mod quota;
-mod reaper;
 pub mod reply;
-mod session;
-mod throttle;
 mod watch;
 
-pub use gate::{Gate, QueuedRead, Released};
+#[cfg(test)]
+mod testing;
+
 pub use options::NodeOptions;
-pub use reaper::{Reaper, ReaperOptions};
-pub use session::{SessionTracker, TimeoutBounds, negotiate_timeout};
-pub use throttle::{Admission, AdmissionWeights, ConnectionThrottle, ThrottleOptions};
+pub use prep::{EpochUsedUp, LiveSessions, Prepared, Preparer, Proposal, Submitter, Surroundings};
 pub use watch::{ConnId, Fired, WatchKind, WatchSummary, WatchTable};

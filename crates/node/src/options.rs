@@ -17,10 +17,15 @@ pub struct NodeOptions {
     pub digest: bool,
     /// `reconfigEnabled`: the membership may be changed by requests.
     pub reconfig_enabled: bool,
+    /// Whether the next epoch begins by itself when the numbers of one are used up, as on a standalone server. The
+    /// leader of an ensemble steps down instead.
+    pub rolls_epochs: bool,
+    /// Key of the tables over paths, which clients choose. Random, so that nobody can choose paths that collide.
+    pub hash_key: [u64; 2],
 }
 
 impl Default for NodeOptions {
-    /// The genuine server's defaults.
+    /// The genuine server's defaults, for the member of an ensemble.
     fn default() -> Self {
         Self {
             skip_acl: false,
@@ -29,6 +34,8 @@ impl Default for NodeOptions {
             close_session_txn: true,
             digest: true,
             reconfig_enabled: false,
+            rolls_epochs: false,
+            hash_key: [0; 2],
         }
     }
 }

@@ -1,1 +1,321 @@
 //! Changes that are proposed and not yet applied.
+
+use crate::acl::StoredAcl;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use hashbrown::HashTable;
+use zabra_tree::{NodeAcl, NodePrefix, NodeRef, SipKey, Tree};
+use zabra_types::{EphemeralOwner, OwnerRules, SessionId, StatPersisted, Zxid};
+
+/// A node as it will be once everything proposed is applied.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingNode {
+    pub(crate) stat: StatPersisted,
+    pub(crate) children: u32,
+    pub(crate) acl: StoredAcl,
+    pub(crate) data_len: usize,
+    /// Digest of path and data, which the digest of the node continues with the Stat.
+    pub(crate) prefix: NodePrefix,
+    /// Digest of the node.
+    pub(crate) digest: u32,
+}
+
+impl PendingNode {
+    /// What the tree has, with the data replaced when `new_data` is given.
+    fn of(path: &str, node: NodeRef<'_>, new_data: Option<Option<&[u8]>>) -> Self {
+        let data = new_data.unwrap_or_else(|| node.data());
+        Self {
+            stat: node.persisted(),
+            children: node.num_children(),
+            acl: StoredAcl::of(node.acl()),
+            data_len: data.map_or(0, <[u8]>::len),
+            prefix: NodePrefix::of(path, data),
+            digest: node.digest(),
+        }
+    }
+}
+
+/// A node as preparation sees it: the tree's, unless something about it is outstanding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<'o, 't> {
+    /// Outstanding.
+    Pending(&'o PendingNode),
+    /// Applied.
+    Applied(NodeRef<'t>),
+}
+
+impl<'t> Seen<'_, 't> {
+    pub(crate) fn stat(&self) -> StatPersisted {
+        match self {
+            Self::Pending(node) => node.stat,
+            Self::Applied(node) => node.persisted(),
+        }
+    }
+
+    pub(crate) fn children(&self) -> u32 {
+        match self {
+            Self::Pending(node) => node.children,
+            Self::Applied(node) => node.num_children(),
+        }
+    }
+
+    pub(crate) fn acl(&self) -> NodeAcl<'_> {
+        match self {
+            Self::Pending(node) => node.acl.view(),
+            Self::Applied(node) => node.acl(),
+        }
+    }
+
+    pub(crate) fn data_len(&self) -> usize {
+        match self {
+            Self::Pending(node) => node.data_len,
+            Self::Applied(node) => node.data().map_or(0, <[u8]>::len),
+        }
+    }
+
+    pub(crate) fn digest(&self) -> u32 {
+        match self {
+            Self::Pending(node) => node.digest,
+            Self::Applied(node) => node.digest(),
+        }
+    }
+
+    /// What [`Outstanding::change`] starts from when nothing is outstanding.
+    pub(crate) fn applied(&self) -> Option<NodeRef<'t>> {
+        match self {
+            Self::Pending(_) => None,
+            Self::Applied(node) => Some(*node),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    hash: u64,
+    path: Box<str>,
+    /// The last transaction that changed the node. When it is applied the tree knows all there is to know.
+    zxid: Zxid,
+    /// `None` when deleted.
+    node: Option<PendingNode>,
+}
+
+/// A slot before a change: `None` when there was none.
+type Before = Option<(Zxid, Option<PendingNode>)>;
+
+/// How to undo a multi.
+#[derive(Debug)]
+struct Undo {
+    /// Length of `changes` when it began.
+    changes_len: usize,
+    slots: Vec<(u32, Before)>,
+}
+
+/// The nodes that proposed transactions change, each in its last proposed state
+/// (`ZooKeeperServer.outstandingChanges`).
+///
+/// A node has a slot from its first outstanding change until its last one is applied. Every operation costs the same
+/// however much is outstanding; only the end of a session costs by the nodes it owns.
+#[derive(Debug)]
+pub(crate) struct Outstanding {
+    rules: OwnerRules,
+    key: SipKey,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_path: HashTable<u32>,
+    /// Which slot each transaction changed, in order. A slot with a later zxid has a later entry as well.
+    changes: VecDeque<(Zxid, u32)>,
+    /// Slots of present nodes that a session owns.
+    owned: BTreeSet<(SessionId, u32)>,
+    undo: Option<Undo>,
+}
+
+impl Outstanding {
+    pub(crate) fn new(rules: OwnerRules, key: SipKey) -> Self {
+        Self {
+            rules,
+            key,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_path: HashTable::new(),
+            changes: VecDeque::new(),
+            owned: BTreeSet::new(),
+            undo: None,
+        }
+    }
+
+    /// Whether the tree alone tells everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The node at `path` as it will be; `None` when it will not be there.
+    pub(crate) fn look<'o, 't>(&'o self, tree: &'t Tree, path: &str) -> Option<Seen<'o, 't>> {
+        match self.find(path) {
+            Some(at) => self.slots[at as usize].node.as_ref().map(Seen::Pending),
+            None => tree.get(path).map(Seen::Applied),
+        }
+    }
+
+    /// The node at `path` to be changed by `zxid`. `applied` is where it starts from when nothing is outstanding, with
+    /// the data replaced when `new_data` is given.
+    pub(crate) fn change(
+        &mut self,
+        zxid: Zxid,
+        path: &str,
+        applied: Option<NodeRef<'_>>,
+        new_data: Option<Option<&[u8]>>,
+    ) -> Option<&mut PendingNode> {
+        let at = match (self.find(path), applied) {
+            (Some(at), _) => {
+                self.keep(zxid, at);
+                let node = self.slots[at as usize].node.as_mut();
+                if let (Some(node), Some(data)) = (node, new_data) {
+                    node.data_len = data.map_or(0, <[u8]>::len);
+                    node.prefix = NodePrefix::of(path, data);
+                }
+                at
+            }
+            (None, Some(node)) => self.add(zxid, path, Some(PendingNode::of(path, node, new_data))),
+            (None, None) => return None,
+        };
+        self.slots[at as usize].node.as_mut()
+    }
+
+    /// The node at `path` will be this; `None` deletes it.
+    pub(crate) fn put(&mut self, zxid: Zxid, path: &str, node: Option<PendingNode>) {
+        match self.find(path) {
+            Some(at) => {
+                self.keep(zxid, at);
+                self.disown(at);
+                self.slots[at as usize].node = node;
+                self.own(at);
+            }
+            None => {
+                self.add(zxid, path, node);
+            }
+        }
+    }
+
+    /// The nodes a session will own, those of the tree included.
+    pub(crate) fn owned_by(&self, tree: &Tree, session: SessionId) -> Vec<Box<str>> {
+        let pending = self
+            .owned
+            .range((session, 0)..=(session, u32::MAX))
+            .map(|&(_, at)| self.slots[at as usize].path.clone());
+        let applied = tree.ephemerals_of(session).filter(|path| self.find(path).is_none());
+        applied.map(Into::into).chain(pending).collect()
+    }
+
+    /// Everything up to `zxid` has been applied.
+    pub(crate) fn applied(&mut self, zxid: Zxid) {
+        while let Some(&(changed, at)) = self.changes.front() {
+            if changed > zxid {
+                break;
+            }
+            self.changes.pop_front();
+            if self.slots[at as usize].zxid == changed {
+                self.remove(at);
+            }
+        }
+    }
+
+    /// From here on every change can be undone.
+    pub(crate) fn begin_multi(&mut self) {
+        self.undo = Some(Undo { changes_len: self.changes.len(), slots: Vec::new() });
+    }
+
+    /// The changes since [`Self::begin_multi`] stay.
+    pub(crate) fn keep_multi(&mut self) {
+        self.undo = None;
+    }
+
+    /// The changes since [`Self::begin_multi`] never were.
+    pub(crate) fn undo_multi(&mut self) {
+        let Some(undo) = self.undo.take() else { return };
+        self.changes.truncate(undo.changes_len);
+        for (at, before) in undo.slots.into_iter().rev() {
+            match before {
+                Some((zxid, node)) => {
+                    self.disown(at);
+                    let slot = &mut self.slots[at as usize];
+                    slot.zxid = zxid;
+                    slot.node = node;
+                    self.own(at);
+                }
+                None => self.remove(at),
+            }
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<u32> {
+        if self.by_path.is_empty() {
+            return None;
+        }
+        let hash = self.key.hash(0, path.as_bytes());
+        self.by_path.find(hash, |&at| *self.slots[at as usize].path == *path).copied()
+    }
+
+    /// Makes the slot one that `zxid` changes, remembering what it was if that may be needed.
+    fn keep(&mut self, zxid: Zxid, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        if let Some(undo) = &mut self.undo {
+            undo.slots.push((at, Some((slot.zxid, slot.node.clone()))));
+        }
+        if slot.zxid != zxid {
+            slot.zxid = zxid;
+            self.changes.push_back((zxid, at));
+        }
+    }
+
+    fn add(&mut self, zxid: Zxid, path: &str, node: Option<PendingNode>) -> u32 {
+        let hash = self.key.hash(0, path.as_bytes());
+        let slot = Slot { hash, path: path.into(), zxid, node };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.slots[at as usize] = slot;
+                at
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let slots = &self.slots;
+        self.by_path.insert_unique(hash, at, |&other| slots[other as usize].hash);
+        self.changes.push_back((zxid, at));
+        if let Some(undo) = &mut self.undo {
+            undo.slots.push((at, None));
+        }
+        self.own(at);
+        at
+    }
+
+    fn remove(&mut self, at: u32) {
+        self.disown(at);
+        let slot = &mut self.slots[at as usize];
+        slot.node = None;
+        slot.path = Box::default();
+        if let Ok(found) = self.by_path.find_entry(slot.hash, |&other| other == at) {
+            found.remove();
+        }
+        self.free.push(at);
+    }
+
+    fn own(&mut self, at: u32) {
+        if let Some(session) = self.owner(at) {
+            self.owned.insert((session, at));
+        }
+    }
+
+    fn disown(&mut self, at: u32) {
+        if let Some(session) = self.owner(at) {
+            self.owned.remove(&(session, at));
+        }
+    }
+
+    fn owner(&self, at: u32) -> Option<SessionId> {
+        let node = self.slots[at as usize].node.as_ref()?;
+        EphemeralOwner::from_raw(node.stat.ephemeral_owner, self.rules).session()
+    }
+}

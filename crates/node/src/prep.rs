@@ -1,1 +1,0 @@
-//! Preparing: a request becomes a transaction or a refusal.

@@ -1,0 +1,332 @@
+//! Preparing: a request becomes a transaction or a refusal.
+//!
+//! [`Preparer`] is the only place that decides. It sees the tree plus every change that is proposed and not yet
+//! applied, so what it lets pass will apply, however many requests are under way. The order of its checks is part of
+//! the protocol: it decides which error a client is told.
+
+mod change;
+mod create;
+mod multi;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use crate::NodeOptions;
+use crate::acl;
+use crate::outstanding::{Outstanding, PendingNode, Seen};
+use alloc::vec::Vec;
+use core::fmt;
+use zabra_proto::{
+    DecodeError, FieldLimit, OpCode, Reader, Request, Txn, TxnDigest, TxnHeader, TxnType, encode_txn,
+    put_sub_txn, put_txn_digest,
+};
+use zabra_tree::{NodeRef, Tree};
+use zabra_types::{
+    AuthSchemes, EphemeralOwner, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid,
+};
+
+pub use session::LiveSessions;
+
+/// Who wants something.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitter<'a> {
+    /// The session.
+    pub session: SessionId,
+    /// The request's number in that session.
+    pub xid: Xid,
+    /// What the connection has proved.
+    pub identities: &'a [Identity],
+}
+
+/// What preparation looks at and does not change.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The applied state. Everything proposed and not applied to it must be outstanding in the same [`Preparer`].
+    pub tree: &'a Tree,
+    /// Which sessions live.
+    pub sessions: &'a dyn LiveSessions,
+    /// The configured providers.
+    pub schemes: &'a dyn AuthSchemes,
+    /// The wall clock, for the transaction.
+    pub time: WallTime,
+    /// The longest text or buffer in a request.
+    pub field_limit: FieldLimit,
+}
+
+/// A transaction to log, replicate and apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// Its header. Type `error` is a refusal that has a place in the order like any other transaction.
+    pub header: TxnHeader,
+    /// Header, record and digest, as log and quorum carry them.
+    pub payload: Vec<u8>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// A transaction; the reply follows from applying it.
+    Proposal(Proposal),
+    /// A refusal without a transaction. It is answered in its turn.
+    Refused(KeeperError),
+}
+
+/// The counter of the epoch is used up, and the epochs may not be rolled: this leader has to step down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochUsedUp(pub Epoch);
+
+impl fmt::Display for EpochUsedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch {} has no transaction numbers left", self.0)
+    }
+}
+
+impl core::error::Error for EpochUsedUp {}
+
+/// Makes transactions out of requests (`PrepRequestProcessor`).
+///
+/// Invariant: the tree, after applying all proposals made so far, is what `outstanding` over the tree shows, and
+/// `digest` is its digest. The caller keeps it by applying every proposal in order and calling
+/// [`Preparer::committed`] for it before the next request is prepared against the changed tree.
+#[derive(Debug)]
+pub struct Preparer {
+    options: NodeOptions,
+    last_zxid: Zxid,
+    outstanding: Outstanding,
+    /// The digest after everything outstanding; meaningless while nothing is.
+    digest: u64,
+}
+
+impl Preparer {
+    /// Continues after `last_zxid`, the last transaction logged or, for a new leader, its epoch's beginning.
+    pub fn new(options: NodeOptions, last_zxid: Zxid) -> Self {
+        let outstanding = Outstanding::new(options.owner_rules, options.hash_key.into());
+        Self { options, last_zxid, outstanding, digest: 0 }
+    }
+
+    /// The last transaction made, or where this preparer began.
+    pub const fn last_zxid(&self) -> Zxid {
+        self.last_zxid
+    }
+
+    /// Everything up to `zxid` has been applied to the tree.
+    pub fn committed(&mut self, zxid: Zxid) {
+        self.outstanding.applied(zxid);
+    }
+
+    /// Prepares a write of a client. `body` is what follows the request header.
+    ///
+    /// Operations that are no writes, and those no client may send, are refused as `Unimplemented`.
+    ///
+    /// # Errors
+    /// See [`EpochUsedUp`]; nothing has changed then.
+    pub fn prepare(
+        &mut self,
+        at: &Surroundings<'_>,
+        from: &Submitter<'_>,
+        op: OpCode,
+        body: &[u8],
+    ) -> Result<Prepared, EpochUsedUp> {
+        let mut reader = Reader::with_limit(body, at.field_limit);
+        if op == OpCode::Multi {
+            return self.multi(at, from, &mut reader);
+        }
+        let request = match Request::decode(op, &mut reader) {
+            Ok(request) => request,
+            Err(DecodeError { .. }) => return Ok(Prepared::Refused(KeeperError::MarshallingError)),
+        };
+        let kind = match &request {
+            Request::Create(create) => create::txn_type(create.kind),
+            Request::Delete(_) => TxnType::Delete,
+            Request::SetData(_) => TxnType::SetData,
+            Request::SetAcl(_) => TxnType::SetAcl,
+            Request::Reconfig(_) => TxnType::Reconfig,
+            Request::CloseSession => TxnType::CloseSession,
+            _ => return Ok(Prepared::Refused(KeeperError::Unimplemented)),
+        };
+        let mut draft = self.draft(from, at.time, kind)?;
+        let result = match &request {
+            Request::Create(create) => self.create(at, from, &mut draft, create),
+            Request::Delete(delete) => self.delete(at, from, &mut draft, delete),
+            Request::SetData(set) => self.set_data(at, from, &mut draft, set),
+            Request::SetAcl(set) => self.set_acl(at, from, &mut draft, set),
+            Request::Reconfig(_) => self.reconfig(at, from),
+            _ => {
+                self.end_session(at, &mut draft);
+                Ok(())
+            }
+        };
+        Ok(Prepared::Proposal(self.finish(at, draft, result)))
+    }
+
+    /// A reconfiguration. There is nothing to reconfigure without an ensemble, and being told so comes last but before
+    /// the body is looked at.
+    fn reconfig(&self, at: &Surroundings<'_>, from: &Submitter<'_>) -> Result<(), KeeperError> {
+        if !self.options.reconfig_enabled {
+            return Err(KeeperError::ReconfigDisabled);
+        }
+        at.sessions.check(from.session)?;
+        Err(KeeperError::Unimplemented)
+    }
+
+    /// Takes the next zxid.
+    fn draft(&mut self, from: &Submitter<'_>, time: WallTime, kind: TxnType) -> Result<Draft, EpochUsedUp> {
+        let zxid = self.next_zxid()?;
+        self.last_zxid = zxid;
+        let header = TxnHeader { session: from.session, cxid: from.xid, zxid, time, kind: kind.code() };
+        Ok(Draft { header, payload: Vec::new(), in_multi: false })
+    }
+
+    fn next_zxid(&self) -> Result<Zxid, EpochUsedUp> {
+        let epoch = self.last_zxid.epoch();
+        match self.last_zxid.next() {
+            Some(zxid) => Ok(zxid),
+            // An epoch with the top bit set would sort before all others.
+            None if self.options.rolls_epochs && epoch.get() < i32::MAX as u32 => {
+                Ok(Zxid::new(Epoch::new(epoch.get() + 1), 1))
+            }
+            None => Err(EpochUsedUp(epoch)),
+        }
+    }
+
+    /// Completes a transaction that consists of one record, or turns it into an error transaction.
+    fn finish(&self, at: &Surroundings<'_>, draft: Draft, result: Result<(), KeeperError>) -> Proposal {
+        let Draft { mut header, mut payload, .. } = draft;
+        match result {
+            Ok(()) => self.put_digest(at.tree, &mut payload),
+            Err(error) => {
+                // The refusal of a single operation carries no digest, as in the genuine server.
+                header.kind = TxnType::Error.code();
+                payload.clear();
+                encode_txn(&mut payload, &header, &Txn::Error { code: error.code() }, None);
+            }
+        }
+        Proposal { header, payload }
+    }
+
+    fn put_digest(&self, tree: &Tree, payload: &mut Vec<u8>) {
+        if self.options.digest {
+            let digest = if self.outstanding.is_empty() { tree.digest() } else { self.digest };
+            put_txn_digest(payload, TxnDigest { version: TxnDigest::VERSION, digest });
+        }
+    }
+
+    fn look<'o, 't>(&'o self, at: &Surroundings<'t>, path: &str) -> Result<Seen<'o, 't>, KeeperError> {
+        self.outstanding.look(at.tree, path).ok_or(KeeperError::NoNode)
+    }
+
+    fn allow(
+        &self,
+        at: &Surroundings<'_>,
+        from: &Submitter<'_>,
+        node: &Seen<'_, '_>,
+        want: Perms,
+    ) -> Result<(), KeeperError> {
+        if acl::check(node.acl(), want, from.identities, at.schemes, self.options.skip_acl) {
+            Ok(())
+        } else {
+            Err(KeeperError::NoAuth)
+        }
+    }
+
+    fn is_ephemeral(&self, node: &Seen<'_, '_>) -> bool {
+        EphemeralOwner::from_raw(node.stat().ephemeral_owner, self.options.owner_rules).session().is_some()
+    }
+
+    /// Changes a node, and the digest with it. `applied` is [`Seen::applied`] of the node.
+    fn change(
+        &mut self,
+        at: &Surroundings<'_>,
+        zxid: Zxid,
+        path: &str,
+        applied: Option<NodeRef<'_>>,
+        new_data: Option<Option<&[u8]>>,
+        edit: impl FnOnce(&mut PendingNode),
+    ) {
+        self.begin_digest(at);
+        let Some(node) = self.outstanding.change(zxid, path, applied, new_data) else { return };
+        let before = node.digest;
+        edit(node);
+        node.digest = if self.options.digest { node.prefix.digest(&node.stat) } else { 0 };
+        let after = node.digest;
+        self.replace_digest(before, after);
+    }
+
+    /// A node comes into being.
+    fn add(&mut self, at: &Surroundings<'_>, zxid: Zxid, path: &str, mut node: PendingNode) {
+        self.begin_digest(at);
+        node.digest = if self.options.digest { node.prefix.digest(&node.stat) } else { 0 };
+        self.replace_digest(0, node.digest);
+        self.outstanding.put(zxid, path, Some(node));
+    }
+
+    /// A node goes, and its parent hears of it. `applied_parent` is [`Seen::applied`] of the parent, `digest` the node's.
+    fn remove(
+        &mut self,
+        at: &Surroundings<'_>,
+        zxid: Zxid,
+        (parent, applied_parent): (&str, Option<NodeRef<'_>>),
+        (path, digest): (&str, u32),
+    ) {
+        self.change(at, zxid, parent, applied_parent, None, |parent| {
+            parent.children = parent.children.saturating_sub(1);
+            parent.stat.pzxid = parent.stat.pzxid.max(zxid.raw());
+        });
+        self.replace_digest(digest, 0);
+        self.outstanding.put(zxid, path, None);
+    }
+
+    /// While nothing is outstanding the tree's digest is the truth.
+    fn begin_digest(&mut self, at: &Surroundings<'_>) {
+        if self.outstanding.is_empty() {
+            self.digest = at.tree.digest();
+        }
+    }
+
+    fn replace_digest(&mut self, before: u32, after: u32) {
+        self.digest = self.digest.wrapping_sub(u64::from(before)).wrapping_add(u64::from(after));
+    }
+}
+
+/// A transaction being made.
+struct Draft {
+    header: TxnHeader,
+    payload: Vec<u8>,
+    in_multi: bool,
+}
+
+impl Draft {
+    fn zxid(&self) -> Zxid {
+        self.header.zxid
+    }
+
+    /// Appends the record: the only one, or one of a multi.
+    fn put(&mut self, kind: TxnType, txn: &Txn<'_>, data_len: usize) {
+        if self.in_multi {
+            put_sub_txn(&mut self.payload, kind.code(), txn);
+        } else {
+            self.header.kind = kind.code();
+            self.payload.reserve(128 + data_len);
+            encode_txn(&mut self.payload, &self.header, txn, None);
+        }
+    }
+}
+
+/// The parent of a path in a create or delete, and the first thing that is checked of that path.
+fn parent_of(path: &str) -> Result<&str, KeeperError> {
+    match path.rfind('/') {
+        Some(_) if path.contains('\0') => Err(KeeperError::BadArguments),
+        Some(0) => Ok("/"),
+        Some(at) => Ok(&path[..at]),
+        None => Err(KeeperError::BadArguments),
+    }
+}
+
+/// Compares the version in a request, -1 meaning any, and tells the next one.
+fn next_version(current: i32, expected: i32) -> Result<i32, KeeperError> {
+    if expected == -1 || expected == current {
+        Ok(current.wrapping_add(1))
+    } else {
+        Err(KeeperError::BadVersion)
+    }
+}
