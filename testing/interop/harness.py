@@ -293,22 +293,102 @@ def server(kind, **description):
     return KINDS[kind](**description)
 
 
+class Proxy:
+    """A TCP proxy on loopback. `cut` closes every link and refuses new ones until `heal`; `freeze` keeps the
+    links and moves no more bytes until `heal`."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self.target = (host, int(port))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.hostport = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.open = threading.Event()
+        self.flowing = threading.Event()
+        self.open.set()
+        self.flowing.set()
+        self.links = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self):
+        self.open.clear()
+        self._drop()
+
+    def freeze(self):
+        self.flowing.clear()
+
+    def heal(self):
+        """Lets bytes and connections through again. Links frozen before are gone: their bytes are lost."""
+        self._drop()
+        self.flowing.set()
+        self.open.set()
+
+    def close(self):
+        self.listener.close()
+        self._drop()
+        self.flowing.set()
+
+    def _drop(self):
+        for sock in self.links:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.links = []
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            if not self.open.is_set():
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(self.target)
+            except OSError:
+                near.close()
+                continue
+            self.links += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source, sink):
+        try:
+            while chunk := source.recv(65536):
+                self.flowing.wait()
+                sink.sendall(chunk)
+        except OSError:
+            pass
+        for sock in (source, sink):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 class Control:
     """Lets a client program, in whatever language, command the server it talks to.
 
     Listens on a loopback port (handed to programs as INTEROP_CONTROL=host:port). One command a line, one
     answer a line, `ok` or `error <why>`, sent when the command is done: `kill` (kill -9), `stop` (SIGTERM),
-    `start` (returns when serving), `restart` (stop, start), `bounce` (kill, start)."""
+    `start` (returns when serving), `restart` (stop, start), `bounce` (kill, start).
+
+    `gate` (handed on as INTEROP_GATE) is a proxy that lets nobody in unless the server serves. The genuine
+    server can leave a connection that arrives while it starts without an answer until the client gives up,
+    for a whole session time-out; a client that is to live through a restart goes through the gate."""
 
     def __init__(self, target):
         self.target = target
         self.lock = threading.Lock()
+        self.gate = Proxy(target.hostport)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
         self.listener.close()
+        self.gate.close()
 
     def _accept(self):
         while True:
@@ -340,8 +420,11 @@ class Control:
         }.get(word)
         if steps is None:
             raise HarnessError(f"unknown command '{word}'")
+        self.gate.cut()
         for step in steps:
             step()
+        if self.target.process:
+            self.gate.heal()
 
 
 def _remember(process):
