@@ -7,6 +7,8 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let slips_max = (word.len() / 4).clamp(1, 3);
     candidates
         .into_iter()
+        // Each letter more or less is a slip, so most candidates need no closer look.
+        .filter(|candidate| candidate.chars().count().abs_diff(word.len()) <= slips_max)
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(slips, candidate)| *slips <= slips_max && *slips < candidate.chars().count())
         .min_by_key(|(slips, _)| *slips)

@@ -26,6 +26,11 @@ fn provider(draft: &mut Draft, name: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
+fn own_key(draft: &mut Draft, name: &str, value: &str) -> Result<(), Wrong> {
+    draft.config.metrics.properties.insert(name.to_owned(), value.to_owned());
+    Ok(())
+}
+
 /// A key of the Prometheus provider, which reads it strictly.
 const fn prometheus(name: &'static str, parse: super::Parse) -> Key {
     Key::new(name, parse).file()
@@ -132,7 +137,7 @@ pub(super) static KEYS: &[Key] = &[
     java("metricsProvider.ssl.enabledProtocols", "the TLS port is not there yet").file(),
     java("metricsProvider.ssl.ciphersuites", "the TLS port is not there yet").file(),
     java("metricsProvider.httpVersion", "HTTP/1.1 is spoken").file(),
-    Key::new("metricsProvider.", Family(|_, _, _| Ok(())))
+    Key::new("metricsProvider.", Family(own_key))
         .file()
         .default("none")
         .about("Anything else is for providers of other people; it is kept and not used."),

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Endpoint, Host, TlsStore};
+use super::{Endpoint, TlsStore};
 
 /// How metrics leave the server (`metricsProvider.*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
     /// Which provider (`metricsProvider.className`).
     pub provider: MetricsProvider,
-    /// The plain HTTP port of the Prometheus provider (`httpHost`, `httpPort`).
+    /// The plain HTTP port of the Prometheus provider (`httpHost`, `httpPort`); `None` with the others.
     pub http: Option<Endpoint>,
     /// Its TLS port (`httpHost`, `httpsPort`).
     pub https: Option<Endpoint>,
@@ -26,7 +26,7 @@ pub struct Metrics {
     pub need_client_auth: bool,
     /// Whether a client of the TLS port is asked for one (`ssl.want.client.auth`).
     pub want_client_auth: bool,
-    /// Every `metricsProvider.` key as written, without that prefix.
+    /// Keys after `metricsProvider.` that belong to no provider of ZooKeeper's own.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -34,7 +34,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             provider: MetricsProvider::Default,
-            http: Some(Endpoint::new(Host::new("0.0.0.0"), 7000)),
+            http: None,
             https: None,
             export_process: true,
             summary_window: Duration::from_secs(60),
