@@ -9,16 +9,24 @@
 extern crate alloc;
 
 pub mod acl;
+mod gate;
 mod options;
 mod outstanding;
 mod prep;
 mod quota;
+mod reaper;
 pub mod reply;
+mod session;
+mod throttle;
 mod watch;
 
 #[cfg(test)]
 mod testing;
 
+pub use gate::{Gate, QueuedRead, Released};
 pub use options::NodeOptions;
 pub use prep::{EpochUsedUp, LiveSessions, Prepared, Preparer, Proposal, Submitter, Surroundings};
+pub use reaper::{Reaper, ReaperOptions};
+pub use session::{SessionTracker, TimeoutBounds, negotiate_timeout};
+pub use throttle::{Admission, AdmissionWeights, ConnectionThrottle, ThrottleOptions};
 pub use watch::{ConnId, Fired, WatchKind, WatchSummary, WatchTable};

@@ -9,7 +9,6 @@ import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.Op;
 import org.apache.zookeeper.StatsTrack;
-import org.apache.zookeeper.Watcher.Event.KeeperState;
 import org.apache.zookeeper.ZooDefs.Ids;
 import org.apache.zookeeper.ZooDefs.Perms;
 import org.apache.zookeeper.ZooKeeper;
@@ -19,22 +18,13 @@ import org.apache.zookeeper.data.Id;
 import org.apache.zookeeper.data.Stat;
 import org.apache.zookeeper.server.auth.DigestAuthenticationProvider;
 
-/**
- * Writes a short history that contains every kind of transaction and every kind of node.
- *
- * <p>{@code GoldenHistory HOST:PORT}. The process ends with {@code halt}, so the sessions it leaves open stay open
- * on the server, with their ephemeral nodes.
- */
-public final class GoldenHistory {
+/** A short history that contains every kind of transaction and every kind of node. */
+final class GoldenHistory {
     private static final int SESSION_TIMEOUT_MS = 30_000;
 
-    public static void main(String[] args) throws Exception {
-        write(args[0]);
-        Runtime.getRuntime().halt(0);
-    }
-
-    static void write(String server) throws Exception {
-        ZooKeeper zk = open(server, SESSION_TIMEOUT_MS);
+    /** Writes it; the handles returned have sessions with ephemeral nodes. */
+    static List<Handle> write(String server) throws Exception {
+        Handle zk = Handle.open(server, SESSION_TIMEOUT_MS);
         createEveryKind(zk);
         data(zk);
         acls(zk);
@@ -43,7 +33,9 @@ public final class GoldenHistory {
         closedSession(server);
         quotas(zk);
         reaped(zk);
-        staysOpen(zk, open(server, 40_000));
+        Handle second = Handle.open(server, 40_000);
+        staysOpen(zk, second);
+        return List.of(zk, second);
     }
 
     private static void createEveryKind(ZooKeeper zk) throws Exception {
@@ -127,13 +119,13 @@ public final class GoldenHistory {
     }
 
     private static void closedSession(String server) throws Exception {
-        ZooKeeper other = open(server, SESSION_TIMEOUT_MS);
+        ZooKeeper other = Handle.open(server, SESSION_TIMEOUT_MS);
         other.create("/closed", null, Ids.OPEN_ACL_UNSAFE, CreateMode.EPHEMERAL);
         other.create("/kinds/closed-", bytes("e"), Ids.OPEN_ACL_UNSAFE, CreateMode.EPHEMERAL_SEQUENTIAL);
         other.create("/deleted early", null, Ids.OPEN_ACL_UNSAFE, CreateMode.EPHEMERAL);
         other.delete("/deleted early", -1);
         other.close();
-        open(server, SESSION_TIMEOUT_MS).close();
+        Handle.open(server, SESSION_TIMEOUT_MS).close();
     }
 
     private static void quotas(ZooKeeper zk) throws Exception {
@@ -183,19 +175,6 @@ public final class GoldenHistory {
             return;
         }
         throw new IllegalStateException("the server accepted what it must refuse");
-    }
-
-    static ZooKeeper open(String server, int timeoutMs) throws Exception {
-        CountDownLatch connected = new CountDownLatch(1);
-        ZooKeeper zk = new ZooKeeper(server, timeoutMs, event -> {
-            if (event.getState() == KeeperState.SyncConnected) {
-                connected.countDown();
-            }
-        });
-        if (!connected.await(30, TimeUnit.SECONDS)) {
-            throw new IllegalStateException("no connection to " + server);
-        }
-        return zk;
     }
 
     private static byte[] bytes(String text) {
