@@ -47,7 +47,8 @@ impl AclTable {
 
     /// The id of `list`, counting one more user of it.
     pub(crate) fn acquire(&mut self, list: AclList<'_>) -> AclId {
-        if list.as_bytes() == [0xff; 4] {
+        // The genuine server gives the open list an id like any other unless it is null; -1 means the same to it.
+        if list.is_open() {
             return AclId::OPEN;
         }
         let bytes = list.as_bytes();
@@ -57,10 +58,8 @@ impl AclTable {
             self.entries[at as usize].users += 1;
             return AclId(at);
         }
-        // A loaded id may be the greatest there is; the ids below it are then used up too, for all we know.
-        self.last_raw_id = self.last_raw_id.saturating_add(1);
-        let at = self.add(Entry { raw_id: self.last_raw_id, users: 1, list: Some(bytes.into()) });
-        AclId(at)
+        let raw_id = self.fresh_raw_id();
+        AclId(self.add(Entry { raw_id, users: 1, list: Some(bytes.into()) }))
     }
 
     /// Counts one user less; the last one takes the list with it.
@@ -77,7 +76,6 @@ impl AclTable {
         match self.entries.get(id.0 as usize) {
             None => NodeAcl::Open,
             Some(Entry { list: Some(bytes), .. }) => match AclList::from_encoded(bytes) {
-                Ok(list) if list.is_open() => NodeAcl::Open,
                 Ok(list) => NodeAcl::List(list),
                 Err(_) => NodeAcl::Dangling,
             },
@@ -106,6 +104,14 @@ impl AclTable {
         self.by_list.len()
     }
 
+    fn fresh_raw_id(&mut self) -> i64 {
+        // A loaded id may be the greatest there is: then any that is not in use.
+        let is_free = |id: &i64| self.entries.iter().all(|entry| entry.raw_id != *id);
+        let next = self.last_raw_id.checked_add(1).or_else(|| (1..i64::MAX).find(is_free));
+        self.last_raw_id = self.last_raw_id.saturating_add(1);
+        next.unwrap_or(i64::MAX)
+    }
+
     fn add(&mut self, entry: Entry) -> u32 {
         let hash = entry.list.as_deref().map(|list| self.key.hash(0, list));
         let at = match self.free.pop() {
@@ -127,6 +133,12 @@ impl AclTable {
         at
     }
 
+    fn remove_unused(&mut self, id: AclId) {
+        if self.entries.get(id.0 as usize).is_some_and(|entry| entry.users == 0) {
+            self.remove(id.0);
+        }
+    }
+
     fn remove(&mut self, at: u32) {
         if let Some(list) = self.entries[at as usize].list.take() {
             let hash = self.key.hash(0, &list);
@@ -142,7 +154,7 @@ impl AclTable {
 #[derive(Debug)]
 pub(crate) struct AclLoader {
     table: AclTable,
-    by_raw_id: BTreeMap<i64, u32>,
+    by_raw_id: BTreeMap<i64, AclId>,
 }
 
 impl AclLoader {
@@ -152,13 +164,14 @@ impl AclLoader {
 
     /// One row of the map. Of two rows with one id the later counts, as in the genuine server.
     pub(crate) fn define(&mut self, raw_id: i64, list: AclList<'_>) {
-        if raw_id == OPEN_RAW_ID {
-            return;
-        }
         self.table.last_raw_id = self.table.last_raw_id.max(raw_id);
-        let at = self.table.add(Entry { raw_id, users: 0, list: Some(list.as_bytes().into()) });
-        if let Some(previous) = self.by_raw_id.insert(raw_id, at) {
-            self.table.remove(previous);
+        let id = if list.is_open() {
+            AclId::OPEN
+        } else {
+            AclId(self.table.add(Entry { raw_id, users: 0, list: Some(list.as_bytes().into()) }))
+        };
+        if let Some(previous) = self.by_raw_id.insert(raw_id, id) {
+            self.table.remove_unused(previous);
         }
     }
 
@@ -170,20 +183,20 @@ impl AclLoader {
         let table = &mut self.table;
         // Ids seen in nodes count too: a list made later must not answer to a dangling one.
         table.last_raw_id = table.last_raw_id.max(raw_id);
-        let at = *self
+        let id = *self
             .by_raw_id
             .entry(raw_id)
-            .or_insert_with(|| table.add(Entry { raw_id, users: 0, list: None }));
-        table.entries[at as usize].users += 1;
-        AclId(at)
+            .or_insert_with(|| AclId(table.add(Entry { raw_id, users: 0, list: None })));
+        if let Some(entry) = table.entries.get_mut(id.0 as usize) {
+            entry.users += 1;
+        }
+        id
     }
 
     /// The table, without the lists nobody has.
     pub(crate) fn finish(mut self) -> AclTable {
-        for at in self.by_raw_id.into_values() {
-            if self.table.entries[at as usize].users == 0 {
-                self.table.remove(at);
-            }
+        for id in self.by_raw_id.into_values() {
+            self.table.remove_unused(id);
         }
         self.table
     }
@@ -224,9 +237,12 @@ mod tests {
     fn the_open_list_and_the_null_list_are_open() {
         let mut table = table();
         let null = table.acquire(AclList::from_encoded(&[0xff; 4]).unwrap());
-        assert_eq!((null, table.raw_id(null), table.len()), (AclId::OPEN, -1, 0));
-        let open = table.acquire(AclList::OPEN);
-        assert_eq!((table.get(open), table.raw_id(open)), (NodeAcl::Open, 1));
+        assert_eq!((null, table.raw_id(null), table.get(null)), (AclId::OPEN, -1, NodeAcl::Open));
+        assert_eq!((table.acquire(AclList::OPEN), table.len()), (AclId::OPEN, 0));
+        let mut loader = AclLoader::new(SipKey::from([1, 2]));
+        loader.define(7, AclList::OPEN);
+        assert_eq!(loader.acquire(7), AclId::OPEN);
+        assert_eq!(loader.finish().last_raw_id, 7);
     }
 
     #[test]

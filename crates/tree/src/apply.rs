@@ -93,6 +93,7 @@ impl Tree {
             // The snapshot shows it already, perhaps with the id of a list that it does not have.
             self.acls.release(self.arena.acl(existing));
             self.arena.set_acl(existing, acl);
+            self.quota_node_created(path);
             return Err(KeeperError::NodeExists);
         }
         let stat = StatPersisted {
@@ -105,8 +106,8 @@ impl Tree {
             ..StatPersisted::default()
         };
         let slot = self.add_node(parent, path, name, create.data, acl, &stat);
-        self.quota_node_created(path);
         self.add_usage(path, 1, len(create.data));
+        self.quota_node_created(path);
         let (acl, parent_acl) = (self.acls.get(acl), self.acls.get(self.arena.acl(parent)));
         sink.created(header.zxid, path, acl, or_root(parent_path), parent_acl);
         Ok(self.visible_stat(slot))

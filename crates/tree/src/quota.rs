@@ -165,13 +165,14 @@ impl Tree {
         quotas
     }
 
-    /// A node was created at `path`: if it is the usage node of a quota, what it says is now the truth.
+    /// A node was created at `path`: where that completes a quota, or its usage node is new, what is used is counted.
     pub(crate) fn quota_node_created(&mut self, path: &str) {
-        let Some(of) = path.strip_prefix(QUOTA_PATH).and_then(|rest| rest.strip_suffix(STATS)) else {
+        let Some(below) = path.strip_prefix(QUOTA_PATH) else { return };
+        let Some((of, LIMITS | STATS)) = below.rsplit_once('/') else { return };
+        if of.is_empty() {
             return;
-        };
-        let Some(of) = of.strip_suffix('/').filter(|of| of.starts_with('/')) else { return };
-        if let Some(stats) = self.arena.resolve(path) {
+        }
+        if let Some(stats) = self.arena.resolve(&format!("{QUOTA_PATH}{of}/{STATS}")) {
             self.recompute_usage(stats, of);
         }
     }
