@@ -204,7 +204,10 @@ impl Outstanding {
             .range((session, 0)..=(session, u32::MAX))
             .map(|&(_, at)| self.slots[at as usize].path.clone());
         let applied = tree.ephemerals_of(session).filter(|path| self.find(path).is_none());
-        applied.map(Into::into).chain(pending).collect()
+        let mut paths: Vec<Box<str>> = applied.map(Into::into).chain(pending).collect();
+        // The order must not tell what was applied already and what was not.
+        paths.sort_unstable();
+        paths
     }
 
     /// Everything up to `zxid` has been applied.
