@@ -97,9 +97,6 @@ fn parse_address(text: &str) -> Result<(PeerAddress, Option<PeerRole>), Wrong> {
         [_] => return Err(Wrong::expected(format!("the election port is missing; {FORM}"))),
         _ => return Err(Wrong::expected(FORM)),
     };
-    if host.is_empty() {
-        return Err(Wrong::expected(format!("the host is missing; {FORM}")));
-    }
     let quorum_port = parse_port(quorum)?;
     let election_port = parse_port(election)?;
     if quorum_port == election_port {
@@ -107,7 +104,9 @@ fn parse_address(text: &str) -> Result<(PeerAddress, Option<PeerRole>), Wrong> {
             "quorum port and election port must differ, both are {quorum_port}"
         )));
     }
-    Ok((PeerAddress { host: Host::new(host), quorum_port, election_port }, role))
+    // Java looks up the empty name as the loopback address.
+    let host = Host::new(if host.is_empty() { "localhost" } else { host });
+    Ok((PeerAddress { host, quorum_port, election_port }, role))
 }
 
 fn parse_client(text: &str) -> Result<Endpoint, Wrong> {

@@ -127,7 +127,7 @@ impl Iterator for LogicalLines<'_> {
     type Item = LogicalLine;
 
     fn next(&mut self) -> Option<LogicalLine> {
-        loop {
+        'fresh: loop {
             let first = trim_start(self.natural_line()?);
             // A comment is one only at the beginning of a logical line, and cannot be continued.
             if matches!(first, [] | [b'#' | b'!', ..]) {
@@ -144,14 +144,16 @@ impl Iterator for LogicalLines<'_> {
                 }
                 // The joining backslash goes even when nothing follows it.
                 chars.extend_from_slice(&part[..part.len() - 1]);
+                if chars.is_empty() {
+                    // Nothing has begun yet, so the next line may still be a comment.
+                    continue 'fresh;
+                }
                 match self.natural_line() {
                     Some(next) => part = trim_start(next),
                     None => break,
                 }
             }
-            if !chars.is_empty() {
-                return Some(LogicalLine { line, chars });
-            }
+            return Some(LogicalLine { line, chars });
         }
     }
 }
@@ -272,7 +274,8 @@ mod tests {
         // A comment sign anywhere else is text.
         assert_eq!(one("a=b # c"), ("a".into(), "b # c".into()));
         assert_eq!(one("a=\\\n# b"), ("a".into(), "# b".into()));
-        assert_eq!(one("\\\n#a=b"), ("#a".into(), "b".into()));
+        // A backslash alone begins nothing.
+        assert_eq!(pairs("\\\n#a=b\nc=d"), [(3, "c".into(), "d".into())]);
     }
 
     #[test]
@@ -282,8 +285,9 @@ mod tests {
         assert_eq!(pairs("a=b\\\n\nc=d"), [(1, "a".into(), "b".into()), (3, "c".into(), "d".into())]);
         // An even number of backslashes is an escaped backslash, not a continuation.
         assert_eq!(pairs("a=b\\\\\nc=d"), [(1, "a".into(), "b\\".into()), (2, "c".into(), "d".into())]);
-        assert_eq!(pairs("\\\n\\\n"), []);
-        assert_eq!(pairs("x\n\\\na=b")[1], (2, "a".into(), "b".into()));
+        assert_eq!(pairs("x\n\\\na=b")[1], (3, "a".into(), "b".into()));
+        // Java makes an entry without key and value of a backslash that ends the file; nobody could want that.
+        assert_eq!(pairs("\\\n\\"), []);
     }
 
     #[test]

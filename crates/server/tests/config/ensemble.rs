@@ -78,7 +78,8 @@ fn members_are_read_as_zookeeper_does() {
         ("zoo1:2888:3888:Observer", "zoo1:2888:3888:observer"),
         ("zoo1:2888:3888;2181", "zoo1:2888:3888:participant;0.0.0.0:2181"),
         ("zoo1:2888:3888:participant;10.0.0.1:2181", "zoo1:2888:3888:participant;10.0.0.1:2181"),
-        ("[2001:db8::1]:2888:3888;[::1]:2181", "[2001:db8::1]:2888:3888:participant;[::1]:2181"),
+        ("[2001:DB8::1]:2888:3888;[::1]:2181", "[2001:db8:0:0:0:0:0:1]:2888:3888:participant;[0:0:0:0:0:0:0:1]:2181"),
+        (":2888:3888", "localhost:2888:3888:participant"),
         ("zoo1:2888:3888;", "zoo1:2888:3888:participant"),
         ("b:1:2|a:3:4:observer", "a:3:4|b:1:2:observer"),
     ] {
@@ -98,7 +99,6 @@ fn wrong_members_are_told() {
         ("", FORM.to_owned()),
         ("zoo1", FORM.to_owned()),
         ("zoo1:2888", format!("the election port is missing; {FORM}")),
-        (":1:2", format!("the host is missing; {FORM}")),
         ("zoo1:2888:2888", "quorum port and election port must differ, both are 2888".to_owned()),
         ("zoo1:2888:x", "x is not a port, 0 to 65535".to_owned()),
         ("zoo1:2888:99999", "99999 is not a port, 0 to 65535".to_owned()),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use zabra_types::ServerId;
@@ -104,19 +105,34 @@ pub struct PeerAddress {
 
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.host, self.quorum_port, self.election_port)
+        write!(f, "{}:{}:{}", InFull(&self.host), self.quorum_port, self.election_port)
     }
 }
 
 impl fmt::Display for ServerSpec {
-    /// The value of the line as servers write it: addresses sorted by host, the role spelt out.
+    /// The value of the line as servers write it, in `/zookeeper/config` too: addresses sorted by host, the role
+    /// spelt out. Mirrors `QuorumServer.toString`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut addresses: Vec<_> = self.addresses.iter().collect();
-        addresses.sort_by_key(|address| address.host.to_string());
+        addresses.sort_by_key(|address| InFull(&address.host).to_string());
         for (index, address) in addresses.into_iter().enumerate() {
             write!(f, "{}{address}", if index == 0 { "" } else { "|" })?;
         }
         write!(f, ":{}", self.role)?;
-        self.client.as_ref().map_or(Ok(()), |client| write!(f, ";{client}"))
+        let Some(client) = &self.client else { return Ok(()) };
+        write!(f, ";{}:{}", InFull(&client.host), client.port)
+    }
+}
+
+/// A host as Java writes it: all eight groups of an IPv6 address.
+struct InFull<'a>(&'a Host);
+
+impl fmt::Display for InFull<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Host::Ip(IpAddr::V6(ip)) = self.0 else { return self.0.fmt(f) };
+        for (index, group) in ip.segments().into_iter().enumerate() {
+            write!(f, "{}{group:x}", if index == 0 { "[" } else { ":" })?;
+        }
+        f.write_str("]")
     }
 }
