@@ -134,3 +134,102 @@ fn session_moved(txn: &Txn<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use zabra_proto::{AclList, CreateTxn};
+    use zabra_types::{SessionId, WallTime};
+
+    const XID: Xid = Xid::from_raw(3);
+    const ZXID: Zxid = Zxid::from_raw(0x74);
+
+    fn reply(op: OpCode, kind: TxnType, txn: &Txn<'_>, outcome: &Outcome) -> (Vec<u8>, AfterReply) {
+        let header = TxnHeader {
+            session: SessionId::from_raw(1),
+            cxid: XID,
+            zxid: ZXID,
+            time: WallTime::from_millis(0),
+            kind: kind.code(),
+        };
+        let mut out = Vec::new();
+        let after = put_write_reply(&mut out, (op, XID), &header, txn, outcome, ZXID);
+        let len = i32::from_be_bytes(out[..4].try_into().unwrap());
+        assert_eq!(len as usize, out.len() - 4);
+        assert_eq!(out[4..16], [0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0x74]);
+        (out, after)
+    }
+
+    fn record(path: &str) -> CreateTxn<'_> {
+        CreateTxn { path: path.into(), data: None, acl: AclList::OPEN, ephemeral: false, parent_cversion: 1 }
+    }
+
+    #[test]
+    fn the_failed_multi_of_the_reference() {
+        let error = |code| SubTxn { kind: -1, txn: Txn::Error { code } };
+        let before = SubTxn { kind: 1, txn: Txn::Create(record("/a")) };
+        let txn = Txn::Multi(vec![before, error(-103), error(-2)]);
+        let (out, _) = reply(OpCode::Multi, TxnType::Multi, &txn, &Outcome::Multi(vec![]));
+        let golden = [
+            0, 0, 0, 0x40, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0x74, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0x99, 0xff, 0xff, 0xff, 0x99,
+            0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff,
+            0xff, 1, 0xff, 0xff, 0xff, 0xff,
+        ];
+        assert_eq!(out, golden);
+    }
+
+    #[test]
+    fn what_follows_the_header() {
+        let stat = Stat { czxid: 0x0102, ..Stat::default() };
+        let shown = Outcome::Stat(stat);
+        let mut stat_bytes = Vec::new();
+        put_stat(&mut stat_bytes, &stat);
+        let path = [0, 0, 0, 2, b'/', b'a'];
+        let path_and_stat = [&path[..], &stat_bytes].concat();
+        let data_and_stat = [&[0, 0, 0, 1, b'x'][..], &stat_bytes].concat();
+        let set = || Txn::SetData { path: "/a".into(), data: Some(b"x"), version: 1 };
+        let set_acl = Txn::SetAcl { path: "/a".into(), acl: AclList::OPEN, version: 1 };
+        let cases = [
+            (OpCode::Create, TxnType::Create, Txn::Create(record("/a")), &shown, path.to_vec()),
+            (OpCode::Create2, TxnType::Create2, Txn::Create(record("/a")), &shown, path_and_stat.clone()),
+            (
+                OpCode::CreateContainer,
+                TxnType::CreateContainer,
+                Txn::CreateContainer(record("/a")),
+                &shown,
+                path_and_stat.clone(),
+            ),
+            (OpCode::CreateTtl, TxnType::CreateTtl, Txn::CreateTtl(record("/a"), 9), &shown, path_and_stat),
+            (OpCode::Delete, TxnType::Delete, Txn::Delete { path: "/a".into() }, &Outcome::Done, vec![]),
+            (OpCode::SetData, TxnType::SetData, set(), &shown, stat_bytes.clone()),
+            (OpCode::SetAcl, TxnType::SetAcl, set_acl, &shown, stat_bytes),
+            (OpCode::Reconfig, TxnType::Reconfig, set(), &shown, data_and_stat),
+        ];
+        for (op, kind, txn, outcome, body) in cases {
+            let (out, after) = reply(op, kind, &txn, outcome);
+            assert_eq!((out[16..20].to_vec(), &out[20..]), (vec![0; 4], &body[..]), "{op:?}");
+            assert_eq!(after, AfterReply::Keep);
+        }
+    }
+
+    #[test]
+    fn errors_have_no_body_and_the_end_of_a_session_closes() {
+        let error = Txn::Error { code: -110 };
+        let (out, after) = reply(OpCode::Create, TxnType::Error, &error, &Outcome::Error(-110));
+        assert_eq!((&out[16..], after), (&(-110_i32).to_be_bytes()[..], AfterReply::Keep));
+
+        let closed = Txn::CloseSession { paths: Some(vec![]) };
+        let (out, after) = reply(OpCode::CloseSession, TxnType::CloseSession, &closed, &Outcome::Done);
+        assert_eq!((&out[16..], after), (&[0; 4][..], AfterReply::Close));
+
+        let mut out = Vec::new();
+        assert_eq!(put_refusal(&mut out, XID, KeeperError::MarshallingError, ZXID), AfterReply::Keep);
+        assert_eq!(out[16..], (-5_i32).to_be_bytes());
+        assert_eq!(
+            put_refusal(&mut Vec::new(), XID, KeeperError::SessionMoved, ZXID),
+            AfterReply::CloseSilently
+        );
+    }
+}
