@@ -148,9 +148,42 @@ impl Draft {
         throttle.fill_count = self.connection_fill_count.saturating_mul(weight);
     }
 
-    /// A secure port needs a provider that judges certificates. Mirrors `configureSSLAuth`.
+    /// Mirrors `ProviderRegistry`, which skips classes that it cannot load.
     fn finish_providers(&mut self) {
-        self.config.access.providers.sort_by(|a, b| a.suffix.cmp(&b.suffix));
+        let mut providers = std::mem::take(&mut self.config.access.providers);
+        providers.sort_by(|a, b| a.suffix.cmp(&b.suffix));
+        for provider in &providers {
+            let text = match &provider.class {
+                ProviderClass::Ip | ProviderClass::Ensemble => continue,
+                ProviderClass::Digest => {
+                    // Named as a class it is there, whatever its own switch says.
+                    self.config.access.digest.enabled = true;
+                    continue;
+                }
+                ProviderClass::Sasl => "accepted, but SASL is not supported yet; who tries it is refused",
+                ProviderClass::X509 => {
+                    "accepted, but certificates are not supported yet; who tries them is refused"
+                }
+                ProviderClass::Key => "accepted, but this sample is not supported; who tries it is refused",
+                ProviderClass::Other(_) => {
+                    "classes of other people cannot be loaded; who tries this scheme is refused"
+                }
+            };
+            let subject = self.subject(&format!("authProvider.{}", provider.suffix));
+            self.report.notice(NoticeKind::NotYet, subject, text);
+        }
+        let ensemble = providers.iter().any(|provider| provider.class == ProviderClass::Ensemble);
+        self.config.access.providers = providers;
+        if self.was_given("ensembleAuthName") && !ensemble {
+            let subject = self.subject("ensembleAuthName");
+            let text = "nobody looks at it without authProvider.N=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider";
+            self.report.notice(NoticeKind::NoEffect, subject, text);
+        }
+        self.finish_secure_provider();
+    }
+
+    /// A secure port needs a provider that judges certificates. Mirrors `configureSSLAuth`.
+    fn finish_secure_provider(&mut self) {
         if self.config.listen.secure_client.is_none() {
             return;
         }

@@ -150,7 +150,8 @@ fn refuse_mixed_members(properties: &Properties, home: &Place, report: &mut Repo
 }
 
 impl Draft {
-    fn into_loaded(self, mode: Mode) -> Result<Loaded, ConfigError> {
+    fn into_loaded(mut self, mode: Mode) -> Result<Loaded, ConfigError> {
+        self.report.sort();
         let Report { notices, problems } = self.report;
         if problems.is_empty() {
             Ok(Loaded { config: Config { mode, ..self.config }, notices })

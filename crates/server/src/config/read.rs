@@ -27,6 +27,8 @@ struct Given {
 /// Which of two sources counts: the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    /// A flag with a prefix that it should not have.
+    PrefixedFlag,
     /// A flag without the usual prefix.
     BareFlag,
     /// A flag by another documented name.
@@ -73,6 +75,11 @@ impl Settings {
                 let text = format!("ZooKeeper takes this only from the file, as {name}");
                 report.notice(NoticeKind::Spelling, subject, text);
                 continue;
+            }
+            if key.reach == Reach::Bare && rank == Rank::PrefixedFlag {
+                let text =
+                    format!("ZooKeeper takes this without {PREFIX}, as -D{name}; it is taken nevertheless");
+                report.notice(NoticeKind::Spelling, subject.clone(), text);
             }
             let value = flag.value.trim().to_owned();
             self.add(Given { key, name, value, subject, rank }, report);
@@ -190,9 +197,10 @@ fn find_flag(name: &str) -> Option<(&'static Key, String, Rank)> {
     let rank = match (key.reach, prefixed, spelt) {
         (Reach::Bare, false, _) => Rank::Flag,
         (Reach::Both, false, _) => Rank::BareFlag,
-        (Reach::File | Reach::Property | Reach::Both | Reach::Bare, true, Spelt::Properly) => Rank::Flag,
-        (_, true, Spelt::Alias) => Rank::AliasFlag,
         (_, false, _) => return None,
+        (Reach::Bare, true, _) => Rank::PrefixedFlag,
+        (_, true, Spelt::Properly) => Rank::Flag,
+        (_, true, Spelt::Alias) => Rank::AliasFlag,
     };
     Some((key, proper_name(key, bare), rank))
 }

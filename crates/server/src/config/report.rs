@@ -201,7 +201,35 @@ impl Report {
         self.notices.push(Notice { kind, subject, text: text.into() });
     }
 
+    /// Puts what is about lines of the same file in the order of the lines; files stay in the order in which
+    /// they were read.
+    pub(super) fn sort(&mut self) {
+        sort_by_line(&mut self.notices, |notice| &notice.subject.place);
+        sort_by_line(&mut self.problems, |problem| &problem.subject.place);
+    }
+
     pub(super) fn problem(&mut self, subject: Subject, text: impl Into<String>) {
         self.problems.push(Problem { subject, text: text.into() });
     }
+}
+
+fn sort_by_line<T>(found: &mut [T], place: impl Fn(&T) -> &Place) {
+    fn split(place: &Place) -> (Option<&Path>, usize) {
+        match place {
+            Place::File(path) => (Some(path), 0),
+            Place::Line(path, line) => (Some(path), *line),
+            Place::Variable(_) | Place::CommandLine => (None, 0),
+        }
+    }
+    let mut sources: Vec<Option<PathBuf>> = Vec::new();
+    for found in &*found {
+        let (path, _) = split(place(found));
+        if !sources.iter().any(|known| known.as_deref() == path) {
+            sources.push(path.map(Path::to_owned));
+        }
+    }
+    found.sort_by_key(|found| {
+        let (path, line) = split(place(found));
+        (sources.iter().position(|known| known.as_deref() == path), line)
+    });
 }

@@ -206,6 +206,18 @@ fn strange_settings_are_told_and_used() {
             "zoo.cfg:3: jaasLoginRenew=3600000: accepted, has no effect here: the Java server does not know it \
              either, though many examples give it",
         ),
+        (
+            "authProvider.1=com.example.Own",
+            NotYet,
+            "zoo.cfg:3: authProvider.1=com.example.Own: classes of other people cannot be loaded; \
+             who tries this scheme is refused",
+        ),
+        (
+            "ensembleAuthName=ours",
+            NoEffect,
+            "zoo.cfg:3: ensembleAuthName=ours: nobody looks at it without \
+             authProvider.N=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider",
+        ),
         ("audit.enable=true", NotYet, "zoo.cfg:3: audit.enable=true: accepted, but not supported yet"),
         (
             "ssl.keyStore.password=secret",
@@ -242,6 +254,8 @@ fn defaults_and_switches_that_are_off_need_no_notice() {
         "localSessionsEnabled=true",
         "fips-mode=true",
         "4lw.commands.whitelist=*",
+        "authProvider.1=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider\nensembleAuthName=a",
+        "authProvider.1=org.apache.zookeeper.server.auth.DigestAuthenticationProvider",
         "dataLogDir=./logs",
         "initLimit=5",
     ] {
@@ -265,6 +279,12 @@ fn flags_are_told_as_they_were_written() {
             "-Dzookeeper.tickTime=5",
             Spelling,
             "SERVER_JVMFLAGS: -Dzookeeper.tickTime=5: ZooKeeper takes this only from the file, as tickTime",
+        ),
+        (
+            "-Dzookeeper.jute.maxbuffer=5",
+            Spelling,
+            "SERVER_JVMFLAGS: -Dzookeeper.jute.maxbuffer=5: ZooKeeper takes this without zookeeper., \
+             as -Djute.maxbuffer; it is taken nevertheless",
         ),
         (
             "-Dzookeeper.snapcount=5",

@@ -36,10 +36,9 @@ fn digest_algorithm(draft: &mut Draft, name: &str) -> Result<(), Wrong> {
 
 pub(super) static KEYS: &[Key] = &[
     Key::new("authProvider.", Family(auth_provider))
-        .class(Class::NotYet)
         .default("none")
         .unit("class")
-        .about("A provider beside digest and ip. The classes that come with ZooKeeper are known by name."),
+        .about("A provider beside digest and ip. Of the classes that come with ZooKeeper, EnsembleAuthenticationProvider is served; the others not yet."),
     Key::new("DigestAuthenticationProvider.enabled", Bool(|d, on| d.config.access.digest.enabled = on))
         .default("true")
         .about("The scheme digest is there."),
@@ -172,8 +171,7 @@ pub(super) static KEYS: &[Key] = &[
         "ensembleAuthName",
         List(|d, names| d.config.access.ensemble_names = names.into_iter().collect()),
     )
-    .class(Class::NotYet)
     .default("any")
     .unit("names, `,` between")
-    .about("The names of this ensemble; a client that asks for another one is refused."),
+    .about("The names of this ensemble, for its provider; a client that asks for another one is refused."),
 ];
