@@ -54,7 +54,7 @@ fn measure(case: &Case) {
     let count = conns as usize * each as usize;
     let before = resident();
     let start = Instant::now();
-    let mut table = WatchTable::new(1);
+    let mut table = WatchTable::new([1, 2]);
     let mut path = String::new();
     for n in 0..each {
         for conn in 0..conns {

@@ -29,4 +29,4 @@ pub use prep::{EpochUsedUp, LiveSessions, Prepared, Preparer, Proposal, Submitte
 pub use reaper::{Reaper, ReaperOptions};
 pub use session::{SessionTracker, TimeoutBounds, negotiate_timeout};
 pub use throttle::{Admission, AdmissionWeights, ConnectionThrottle, ThrottleOptions};
-pub use watch::{ConnId, Fired, WatchKind, WatchSummary, WatchTable};
+pub use watch::{ConnId, Deliver, Events, Fired, WatchKind, WatchSummary, WatchTable};

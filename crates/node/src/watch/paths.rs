@@ -5,18 +5,19 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
+use zabra_tree::SipKey;
 
 /// Who watches a path: four bits a connection, see [`super::table`].
 pub(super) type Watchers = SparseMap<4>;
 
 /// Paths by number, found by their text. A path is here exactly as long as somebody watches it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Paths {
     slots: Vec<Slot>,
     /// Numbers that may be given out again.
     free: Vec<u32>,
     index: HashTable<u32>,
-    seed: u64,
+    key: SipKey,
 }
 
 #[derive(Debug, Default)]
@@ -26,9 +27,9 @@ struct Slot {
 }
 
 impl Paths {
-    /// No paths; `seed` keeps clients from choosing paths that collide.
-    pub(super) fn new(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
+    /// No paths, to be found by a hash with this key.
+    pub(super) fn new(key: SipKey) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), index: HashTable::new(), key }
     }
 
     /// How many paths there are.
@@ -38,7 +39,7 @@ impl Paths {
 
     /// The number of a path.
     pub(super) fn find(&self, text: &str) -> Option<u32> {
-        self.index.find(hash(self.seed, text), |&path| &*self.slots[path as usize].text == text).copied()
+        self.index.find(self.hash(text), |&path| &*self.slots[path as usize].text == text).copied()
     }
 
     /// The number of a path, which becomes known if it was not.
@@ -63,8 +64,8 @@ impl Paths {
                 path
             }
         };
-        let (slots, seed) = (&self.slots, self.seed);
-        self.index.insert_unique(hash(seed, text), path, |&path| hash(seed, &slots[path as usize].text));
+        let (slots, key, hash) = (&self.slots, self.key, self.hash(text));
+        self.index.insert_unique(hash, path, |&path| hash_with(key, &slots[path as usize].text));
         path
     }
 
@@ -89,7 +90,7 @@ impl Paths {
         if !slot.watchers.is_empty() {
             return;
         }
-        if let Ok(entry) = self.index.find_entry(hash(self.seed, &slot.text), |&other| other == path) {
+        if let Ok(entry) = self.index.find_entry(hash_with(self.key, &slot.text), |&other| other == path) {
             entry.remove();
             *slot = Slot::default();
             self.free.push(path);
@@ -101,21 +102,12 @@ impl Paths {
         let used = self.slots.iter().filter(|slot| !slot.watchers.is_empty());
         used.map(|slot| (&*slot.text, &slot.watchers))
     }
+
+    fn hash(&self, text: &str) -> u64 {
+        hash_with(self.key, text)
+    }
 }
 
-/// Eight bytes at a time are mixed in by a multiplication whose halves are folded together.
-fn hash(seed: u64, text: &str) -> u64 {
-    const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
-    let fold = |state: u64, word: u64| {
-        let product = u128::from(state ^ word) * u128::from(MIX ^ seed | 1);
-        product as u64 ^ (product >> 64) as u64
-    };
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    let mut state = fold(seed ^ MIX.rotate_left(32), text.len() as u64);
-    for word in words {
-        state = fold(state, u64::from_le_bytes(*word));
-    }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(state, u64::from_le_bytes(last))
+fn hash_with(key: SipKey, text: &str) -> u64 {
+    key.hash(0, text.as_bytes())
 }

@@ -90,7 +90,7 @@ pub struct Fired {
 /// Paths are texts and not checked: a watch on something that is no path never fires. A pair of path and connection
 /// has four bits, one per [`WatchKind`]; they stand with the path, and the connection only knows which paths it has.
 /// Watches belong to a connection and go with it: the caller must not add any after [`WatchTable::remove_conn`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WatchTable {
     paths: Paths,
     /// The paths of each connection, by its number.
@@ -103,10 +103,24 @@ pub struct WatchTable {
     told: Vec<u32>,
 }
 
+impl Default for WatchTable {
+    /// An empty table with a hash key that everybody knows.
+    fn default() -> Self {
+        Self::new([0; 2])
+    }
+}
+
 impl WatchTable {
-    /// An empty table. A `seed` that clients cannot know keeps them from choosing paths that collide.
-    pub fn new(seed: u64) -> Self {
-        Self { paths: Paths::new(seed), ..Self::default() }
+    /// An empty table. A `hash_key` that clients cannot know keeps them from choosing paths that collide.
+    pub fn new(hash_key: [u64; 2]) -> Self {
+        Self {
+            paths: Paths::new(hash_key.into()),
+            conns: Vec::new(),
+            recursive: Recursive::default(),
+            data_watches: 0,
+            child_watches: 0,
+            told: Vec::new(),
+        }
     }
 
     /// Whether nobody watches anything.

@@ -271,7 +271,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn the_table_agrees_with_two_managers(steps in proptest::collection::vec(step(), 1..60)) {
-        let (mut table, mut model) = (WatchTable::new(5), Model::default());
+        let (mut table, mut model) = (WatchTable::new([5, 6]), Model::default());
         for step in &steps {
             match step {
                 Step::Add(path, conn, kind) => {
