@@ -316,7 +316,14 @@ impl Draft {
                 let text = format!("there is no server.{id}, only {}", ids.join(", "));
                 self.report.problem(Subject::whole(Place::file(&path)), text);
             }
-            (Some(_), Some(_)) => {
+            (Some(id), Some(_)) => {
+                if self.config.tree.extended_types && id.get() > SERVER_ID_MAX_WITH_TTL {
+                    let text = format!(
+                        "with TTL nodes a server's number is at most {SERVER_ID_MAX_WITH_TTL}, not {id}"
+                    );
+                    let subject = self.subject("extendedTypesEnabled");
+                    self.report.problem(subject, text);
+                }
                 if let Some(said) = self.peer_role.filter(|said| *said != role) {
                     let subject = self.subject("peerType");
                     let text = format!("the server's own line says {role}, not {said}, and that counts");
@@ -336,6 +343,10 @@ impl Draft {
         }))
     }
 }
+
+/// Owners of ephemeral nodes begin with the server's number, owners of TTL nodes with 255. Mirrors
+/// `EphemeralType.validateServerId`.
+const SERVER_ID_MAX_WITH_TTL: i64 = 254;
 
 /// Where a change of membership that was under way is kept.
 fn next_file(config_path: &Path) -> PathBuf {

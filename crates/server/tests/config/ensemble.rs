@@ -154,6 +154,16 @@ fn what_a_member_needs_is_told() {
 }
 
 #[test]
+fn ttl_nodes_leave_less_numbers() {
+    let lines = format!("{LIMITS}extendedTypesEnabled=true\n{THREE}server.254=d:1:2\nserver.255=e:1:2\n");
+    assert!(Home::new(Some("254")).load(&lines).is_ok());
+    assert_eq!(
+        Home::new(Some("255")).problems(&lines),
+        "zoo.cfg:5: extendedTypesEnabled=true: with TTL nodes a server's number is at most 254, not 255"
+    );
+}
+
+#[test]
 fn one_server_is_standalone_unless_told_otherwise() {
     let one = "clientPort=2181\ninitLimit=1\nsyncLimit=1\nserver.1=zoo1:2888:3888\n";
     let home = Home::new(Some("1"));
