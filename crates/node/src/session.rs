@@ -1,12 +1,11 @@
 //! Sessions: who is alive until when.
 
-use crate::prep::LiveSessions;
 use crate::watch::ConnId;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 use hashbrown::HashTable;
-use zabra_types::{KeeperError, Now, ServerId, SessionId};
+use zabra_types::{Now, ServerId, SessionId};
 
 /// The timeouts a server grants, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,12 +266,6 @@ impl SessionTracker {
 
     fn find_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.sessions.find_mut(hash(id), |session| session.id == id)
-    }
-}
-
-impl LiveSessions for SessionTracker {
-    fn check(&self, session: SessionId) -> Result<(), KeeperError> {
-        if self.is_live(session) { Ok(()) } else { Err(KeeperError::SessionExpired) }
     }
 }
 
