@@ -1,6 +1,7 @@
 //! What the server itself asks for: sessions begin and end, containers and TTL nodes are reaped.
 
 use super::{Draft, EpochUsedUp, Preparer, Proposal, Submitter, Surroundings, parent_of};
+use crate::SessionTracker;
 use alloc::borrow::Cow;
 use zabra_proto::{Txn, TxnType};
 use zabra_types::{KeeperError, SessionId, Xid};
@@ -20,6 +21,14 @@ pub trait LiveSessions {
     /// As for [`Self::check`], and `SessionExpired` or `EphemeralOnLocalSession` for a local session.
     fn check_global(&self, session: SessionId) -> Result<(), KeeperError> {
         self.check(session)
+    }
+}
+
+/// A session that is closing or not tracked is expired; without an ensemble every session is global and on its own
+/// connection.
+impl LiveSessions for SessionTracker {
+    fn check(&self, session: SessionId) -> Result<(), KeeperError> {
+        if self.is_live(session) { Ok(()) } else { Err(KeeperError::SessionExpired) }
     }
 }
 
