@@ -1,3 +1,21 @@
-//! TODO crate docs.
+//! The server as a program runs it: listeners, connections, the pipeline to the log, background work, admin HTTP and
+//! metrics, around the pure crates that decide.
+//!
+//! Start with [`Server`]. Nothing below this crate knows tokio, and nothing here decides about the protocol.
 
+mod background;
+mod clock;
 pub mod config;
+mod conn;
+mod core;
+mod events;
+mod four_letter;
+mod listener;
+mod options;
+mod pipeline;
+mod reads;
+mod server;
+mod snapshots;
+mod stats;
+
+pub use server::{Recovery, Server, StartError, Stopped};

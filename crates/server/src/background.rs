@@ -1,0 +1,71 @@
+//! What the server does by itself: ending sessions, reaping containers and TTL nodes, purging old files.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{debug, info};
+use zabra_node::Reaper;
+
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::options;
+
+/// Starts all of them; they end when `stop` turns true.
+pub(crate) fn start(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
+    until(stop, expire_sessions(Arc::clone(core)));
+    until(stop, reap(Arc::clone(core)));
+}
+
+fn until(stop: &watch::Receiver<bool>, work: impl Future<Output = ()> + Send + 'static) {
+    let mut stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = work => {}
+            _ = stop.wait_for(|&stop| stop) => {}
+        }
+    });
+}
+
+/// How many sessions are looked at under one hold of the brain.
+const SESSIONS_AT_ONCE: usize = 1000;
+
+/// Ends the sessions nobody heard of for their timeout. Deadlines are whole ticks; looking twice per tick is enough.
+async fn expire_sessions(core: Arc<Core>) {
+    let mut looks = interval(core.config.sessions.tick_time / 2);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        while expire_some(&core) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Ends some of the sessions that are due; true when there are more.
+fn expire_some(core: &Core) -> bool {
+    let mut brain = core.brain.lock();
+    let now = core.clock.now();
+    let heard = |conn| core.conns.get(conn).map(|conn| conn.heard());
+    for session in brain.sessions.expire(now, SESSIONS_AT_ONCE, heard) {
+        info!(%session, "a session expired");
+        core.stats.stale_sessions_expired.increment();
+        core.propose_own(&mut brain, |preparer, at| preparer.close_session(at, session));
+    }
+    brain.sessions.next_deadline().is_some_and(|deadline| deadline <= now)
+}
+
+/// Removes empty containers and TTL nodes that are due, at the configured pace.
+async fn reap(core: Arc<Core>) {
+    let containers = &core.config.tree.containers;
+    let mut reaper = Reaper::new(options::reaper(containers), core.clock.now());
+    while let Some(deadline) = reaper.next_deadline() {
+        sleep(deadline.since(core.clock.now())).await;
+        let find = || core.tree.read().reapable(Clock::wall(), containers.never_used_max);
+        if let Some(path) = reaper.poll(core.clock.now(), find) {
+            debug!(path, "reaping a container or TTL node");
+            let mut brain = core.brain.lock();
+            core.propose_own(&mut brain, |preparer, at| preparer.delete_container(at, &path));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Requests of a session: which are answered at once, which become transactions, which wait.
+//!
+//! One call handles every complete frame that a wake-up brought: reads with nothing of the session before them are
+//! answered from the tree right here; writes are prepared and queued for the log; whatever stands behind a write waits
+//! in the connection's gate.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+use zabra_auth::Refused;
+use zabra_node::{Prepared, QueuedRead, Submitter, Surroundings};
+use zabra_proto::{
+    OpClass, OpCode, Put, Reader, Request, RequestHeader, begin_frame, end_frame, put_reply_header,
+    split_frame,
+};
+use zabra_types::{Identity, KeeperError, Xid, Zxid};
+
+use super::Conn;
+use super::task::Closed;
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::pipeline::Origin;
+use crate::reads::{self, Held};
+
+/// Handles the complete frames at the start of `bytes`, which the throttler held back for `waited`; returns how many
+/// bytes they are.
+pub(super) fn requests(
+    core: &Arc<Core>,
+    conn: &Arc<Conn>,
+    bytes: &[u8],
+    waited: Duration,
+) -> Result<usize, Closed> {
+    let mut batch = Batch {
+        core,
+        conn,
+        identities: conn.identities(),
+        received: Instant::now(),
+        waited_too_long: core.config.requests.throttled_op_wait.is_some_and(|limit| waited > limit),
+        held: Held::Nothing,
+        packets: 0,
+    };
+    let mut rest = bytes;
+    let ended = loop {
+        match split_frame(rest, core.limits.frame_len_max) {
+            Ok(Some((frame, behind))) => {
+                rest = behind;
+                batch.packets += 1;
+                match batch.request(frame) {
+                    Ok(Flow::Next) => {}
+                    Ok(Flow::Leave) => break Ok(bytes.len()),
+                    Err(closed) => break Err(closed),
+                }
+            }
+            Ok(None) => {
+                break match rest.first_chunk::<4>() {
+                    Some(word) if !core.admits_large(u32::from_be_bytes(*word)) => {
+                        core.stats.large_requests_rejected.increment();
+                        Err(Closed::Broken("too many large requests are under way".to_owned()))
+                    }
+                    _ => Ok(bytes.len() - rest.len()),
+                };
+            }
+            Err(error) => break Err(Closed::Broken(error.to_string())),
+        }
+    };
+    core.stats.packets_received.add(batch.packets);
+    conn.outbox().stats.received += batch.packets;
+    ended
+}
+
+struct Batch<'a> {
+    core: &'a Arc<Core>,
+    conn: &'a Arc<Conn>,
+    identities: Arc<[Identity]>,
+    received: Instant,
+    /// Whether the throttler held the batch back for so long that it is refused (`throttled_op_wait_time`).
+    waited_too_long: bool,
+    held: Held<'a>,
+    packets: u64,
+}
+
+/// What follows a request.
+enum Flow {
+    /// The next one.
+    Next,
+    /// Nothing: the connection closes once everything before is answered.
+    Leave,
+}
+
+impl Batch<'_> {
+    fn request(&mut self, frame: &[u8]) -> Result<Flow, Closed> {
+        let mut reader = Reader::with_limit(frame, self.core.field_limit());
+        let header = RequestHeader::decode(&mut reader)
+            .map_err(|error| Closed::Broken(format!("the request header cannot be read: {error}")))?;
+        let body = reader.rest();
+        match OpCode::from_code(header.op) {
+            Some(OpCode::Auth) => self.authenticate(header.xid, body),
+            Some(OpCode::Sasl) => self.sasl(header.xid, body),
+            Some(_) if !self.core.is_authenticated(&self.identities) => {
+                Ok(self.refuse_now(header.xid, KeeperError::SessionClosedRequireSaslAuth))
+            }
+            Some(op)
+                if self.waited_too_long
+                    && op.class() != OpClass::Internal
+                    && !matches!(op, OpCode::Ping | OpCode::CloseSession) =>
+            {
+                self.core.stats.throttled_ops.increment();
+                let last_zxid = self.held.tree(self.core).last_zxid();
+                self.refuse_in_order(op, header.xid, KeeperError::ThrottledOp, last_zxid);
+                Ok(Flow::Next)
+            }
+            Some(op) => match op.class() {
+                OpClass::Read => Ok(self.read(header.xid, op, body)),
+                OpClass::Write => self.write(header.xid, op, body),
+                OpClass::Internal | OpClass::Immediate => Ok(self.unknown_op(header.xid)),
+            },
+            None => Ok(self.unknown_op(header.xid)),
+        }
+    }
+
+    /// A read runs at once when nothing of the session is before it; else it waits in the gate.
+    fn read(&mut self, xid: Xid, op: OpCode, body: &[u8]) -> Flow {
+        let Self { core, conn, held, .. } = self;
+        // The tree comes before the outbox: whether the read waits and what it sees are decided together.
+        let tree = held.tree(core);
+        let mut outbox = conn.outbox();
+        if outbox.gate.is_waiting() {
+            let identities = Arc::clone(&self.identities);
+            outbox.gate.push_read(QueuedRead { xid, op, body: body.into(), identities });
+        } else {
+            reads::answer(core, conn, &mut outbox, tree, &self.identities, (xid, op, body), self.received);
+        }
+        Flow::Next
+    }
+
+    /// A write becomes a transaction on its way to the log.
+    fn write(&mut self, xid: Xid, op: OpCode, body: &[u8]) -> Result<Flow, Closed> {
+        let Self { core, conn, held, .. } = self;
+        let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        if !core.admits_large(len) {
+            core.stats.large_requests_rejected.increment();
+            return Err(Closed::Broken("too many large requests are under way".to_owned()));
+        }
+        let session = conn.session();
+        let (brain, tree) = held.brain(core);
+        if brain.sessions.is_closing(session) {
+            // The transaction that ends the session is on its way and closes the connection: dropped, as in the
+            // genuine server.
+            return Ok(Flow::Leave);
+        }
+        let at = Surroundings {
+            tree,
+            sessions: &brain.sessions,
+            schemes: &core.schemes,
+            time: Clock::wall(),
+            field_limit: core.field_limit(),
+        };
+        let from = Submitter { session, xid, identities: &self.identities };
+        let prepared = brain.preparer.prepare(&at, &from, op, body);
+        let leave = op == OpCode::CloseSession;
+        if leave {
+            brain.sessions.set_closing(session);
+        }
+        match prepared {
+            Ok(Prepared::Proposal(proposal)) => {
+                conn.outbox().gate.push_write(proposal.header.zxid);
+                let origin = Origin::Request { conn: Arc::clone(conn), xid, op };
+                core.propose(proposal, origin, self.received);
+            }
+            Ok(Prepared::Refused(error)) => {
+                let last_zxid = tree.last_zxid();
+                self.refuse_in_order(op, xid, error, last_zxid);
+            }
+            Err(used_up) => {
+                core.fail(used_up.to_string());
+                return Ok(Flow::Leave);
+            }
+        }
+        Ok(if leave { Flow::Leave } else { Flow::Next })
+    }
+
+    /// A request refused without a transaction: told in its turn.
+    fn refuse_in_order(&self, op: OpCode, xid: Xid, error: KeeperError, last_zxid: Zxid) {
+        let mut outbox = self.conn.outbox();
+        if outbox.gate.is_waiting() {
+            outbox.gate.push_refusal(xid, op, error);
+        } else {
+            reads::refuse(self.core, &mut outbox, op, xid, error, last_zxid);
+        }
+    }
+
+    /// No such operation, or none that a client may ask for: answered, then the connection closes.
+    fn unknown_op(&self, xid: Xid) -> Flow {
+        let mut reply = Vec::new();
+        put_bare_reply(&mut reply, xid, Zxid::NONE, Some(KeeperError::Unimplemented));
+        let mut outbox = self.conn.outbox();
+        if outbox.gate.is_waiting() {
+            outbox.gate.push_reply(reply);
+        } else {
+            outbox.bytes.extend_from_slice(&reply);
+        }
+        outbox.closing = true;
+        Flow::Leave
+    }
+
+    /// A refusal that overtakes what waits, after which the connection closes.
+    fn refuse_now(&self, xid: Xid, error: KeeperError) -> Flow {
+        let mut outbox = self.conn.outbox();
+        put_bare_reply(&mut outbox.bytes, xid, Zxid::ZERO, Some(error));
+        outbox.gate.clear();
+        outbox.closing = true;
+        Flow::Leave
+    }
+
+    /// Handled at once; the answer may overtake those of earlier requests.
+    fn authenticate(&mut self, xid: Xid, body: &[u8]) -> Result<Flow, Closed> {
+        let Self { core, conn, .. } = self;
+        let mut reader = Reader::with_limit(body, core.field_limit());
+        let accepted = match Request::decode(OpCode::Auth, &mut reader) {
+            Ok(Request::Auth(auth)) => {
+                let scheme = auth.scheme.unwrap_or_default();
+                let mut identities = self.identities.to_vec();
+                let remote = conn.remote().ip();
+                match core.schemes.authenticate(&scheme, auth.auth, remote, &mut identities) {
+                    Ok(()) => {
+                        conn.set_identities(identities);
+                        self.identities = conn.identities();
+                        Ok(())
+                    }
+                    Err(refused) => {
+                        debug!(client = %remote, session = %conn.session(), %scheme, %refused, "authentication refused");
+                        Err(refused)
+                    }
+                }
+            }
+            _ => Err(Refused::Failed),
+        };
+        match accepted {
+            Ok(()) => {
+                put_bare_reply(&mut conn.outbox().bytes, xid, Zxid::ZERO, None);
+                Ok(Flow::Next)
+            }
+            Err(Refused::Failed) => {
+                core.stats.auth_failed_count.increment();
+                Ok(self.refuse_now(xid, KeeperError::AuthFailed))
+            }
+            Err(Refused::WrongEnsemble) => Err(Closed::ByServer),
+        }
+    }
+
+    /// SASL is not configured: every step succeeds with a null token and authenticates nobody, as in the genuine
+    /// server.
+    fn sasl(&self, xid: Xid, body: &[u8]) -> Result<Flow, Closed> {
+        let mut reader = Reader::with_limit(body, self.core.field_limit());
+        match Request::decode(OpCode::Sasl, &mut reader) {
+            Ok(Request::Sasl(Some(_))) => {
+                let mut outbox = self.conn.outbox();
+                let out = &mut outbox.bytes;
+                let frame = begin_frame(out);
+                put_reply_header(out, xid, Zxid::ZERO, None);
+                out.put_buffer(None);
+                end_frame(out, frame);
+                Ok(Flow::Next)
+            }
+            Ok(_) => Err(Closed::Broken("a SASL step without a token".to_owned())),
+            Err(error) => Err(Closed::Broken(format!("a SASL step cannot be read: {error}"))),
+        }
+    }
+}
+
+fn put_bare_reply(out: &mut Vec<u8>, xid: Xid, zxid: Zxid, error: Option<KeeperError>) {
+    let frame = begin_frame(out);
+    put_reply_header(out, xid, zxid, error);
+    end_frame(out, frame);
+}

@@ -1,0 +1,255 @@
+//! The task that owns a client's socket: bytes in, frames to [`admit`](super::admit), bytes out. It decides nothing
+//! about requests.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tracing::debug;
+use zabra_auth::ip_identity;
+
+use super::{Conn, admit, handshake};
+use crate::core::Core;
+use crate::four_letter;
+
+/// What one wake-up reads at most before it answers.
+const READ_CHUNK: usize = 64 * 1024;
+/// Capacity that an idle connection may keep in a buffer.
+const IDLE_CAPACITY: usize = 1024;
+/// How long a connection that is being closed may take to send what is left.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Where every connection of this thread reads to, so that idle connections hold no buffer.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK]);
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(crate) enum Closed {
+    /// The client went.
+    ByClient,
+    /// We said goodbye, or something else of ours closed it.
+    ByServer,
+    /// The client broke the protocol.
+    Broken(String),
+    /// The socket failed.
+    Socket(io::Error),
+}
+
+/// What the connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A connect request or a four-letter word.
+    Greeting,
+    /// The transaction that creates the session.
+    Settling,
+    /// Requests.
+    Serving,
+    /// To be closed when everything is sent.
+    Leaving,
+}
+
+/// Serves one client until it goes.
+pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: SocketAddr) {
+    let conn = core.conns.open(remote, vec![ip_identity(remote.ip())], core.clock.now());
+    let closed = run(&core, &conn, &mut stream).await;
+    core.conns.close(conn.id());
+    core.watches.lock().remove_conn(conn.id());
+    core.brain.lock().sessions.detach(conn.session(), conn.id());
+    core.stats.connection_drop_count.increment();
+    match closed {
+        Closed::Broken(why) => {
+            core.stats.malformed_requests.increment();
+            debug!(client = %remote, session = %conn.session(), why, "closing a connection");
+        }
+        closed => debug!(client = %remote, session = %conn.session(), ?closed, "a connection ended"),
+    }
+}
+
+async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Closed {
+    let mut task = Task {
+        core,
+        conn,
+        stage: Stage::Greeting,
+        partial: Vec::new(),
+        held_back: None,
+        sending: Vec::new(),
+    };
+    let greeting_deadline = Instant::now() + core.config.listen.sessionless_timeout;
+    loop {
+        if conn.is_cut() {
+            return Closed::ByServer;
+        }
+        if let Some(closed) = task.send(stream).await {
+            return closed;
+        }
+        if task.stage == Stage::Settling && conn.session().raw() != 0 {
+            task.stage = Stage::Serving;
+            // Requests may have come behind the connect request.
+            if let Err(closed) = task.consume_partial() {
+                return closed;
+            }
+            continue;
+        }
+        if task.held_back.is_some() && !core.is_throttled() {
+            if let Err(closed) = task.consume_partial() {
+                return closed;
+            }
+            continue;
+        }
+        tokio::select! {
+            biased;
+            () = conn.woken() => {}
+            ready = stream.readable(), if task.wants_input() => {
+                if let Err(error) = ready {
+                    return Closed::Socket(error);
+                }
+                if let Err(closed) = task.receive(stream) {
+                    return closed;
+                }
+            }
+            () = tokio::time::sleep(core.config.requests.throttle.stall_time), if task.held_back.is_some() => {
+                core.stats.request_throttle_wait_count.increment();
+            }
+            () = tokio::time::sleep_until(greeting_deadline), if task.stage == Stage::Greeting => {
+                core.stats.sessionless_connections_expired.increment();
+                return Closed::ByServer;
+            }
+        }
+    }
+}
+
+struct Task<'a> {
+    core: &'a Arc<Core>,
+    conn: &'a Arc<Conn>,
+    stage: Stage,
+    /// Bytes of a frame that is not complete, or that may not be looked at yet.
+    partial: Vec<u8>,
+    /// Since when the throttler holds back what is in `partial`.
+    held_back: Option<std::time::Instant>,
+    /// Swapped with the outbox, so that its memory is used again.
+    sending: Vec<u8>,
+}
+
+impl Task<'_> {
+    /// Whether to read from the socket: not while a session is being made, and not while the server has more than
+    /// enough to do and this client waits for something already (`globalOutstandingLimit`).
+    fn wants_input(&self) -> bool {
+        match self.stage {
+            Stage::Greeting => true,
+            Stage::Settling | Stage::Leaving => false,
+            Stage::Serving if self.held_back.is_some() => false,
+            Stage::Serving => !(self.core.is_overloaded() && self.conn.outbox().gate.is_waiting()),
+        }
+    }
+
+    /// Sends what is in the outbox. Returns why the connection is over, if it is.
+    async fn send(&mut self, stream: &mut TcpStream) -> Option<Closed> {
+        loop {
+            let leaving = {
+                let mut outbox = self.conn.outbox();
+                std::mem::swap(&mut outbox.bytes, &mut self.sending);
+                outbox.closing && !outbox.gate.is_waiting()
+            };
+            if self.sending.is_empty() {
+                return leaving.then_some(Closed::ByServer);
+            }
+            let sent = self.write(stream).await;
+            self.sending.clear();
+            self.sending.shrink_to(IDLE_CAPACITY);
+            if let Err(closed) = sent {
+                return Some(closed);
+            }
+            if leaving {
+                let _ = tokio::time::timeout(LAST_WORDS, stream.shutdown()).await;
+                return Some(Closed::ByServer);
+            }
+        }
+    }
+
+    async fn write(&self, stream: &mut TcpStream) -> Result<(), Closed> {
+        let mut rest = self.sending.as_slice();
+        while !rest.is_empty() {
+            match stream.try_write(rest) {
+                Ok(0) => return Err(Closed::ByClient),
+                Ok(n) => rest = &rest[n..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::select! {
+                        ready = stream.writable() => ready.map_err(Closed::Socket)?,
+                        () = self.conn.cut_off() => return Err(Closed::ByServer),
+                    }
+                }
+                Err(error) => return Err(Closed::Socket(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the socket has and handles every complete frame in it.
+    fn receive(&mut self, stream: &TcpStream) -> Result<(), Closed> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let n = match stream.try_read(scratch) {
+                Ok(0) => return Err(Closed::ByClient),
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(Closed::Socket(error)),
+            };
+            self.core.stats.bytes_received_count.add(n as u64);
+            self.conn.hear(self.core.clock.now());
+            if self.partial.is_empty() {
+                let used = self.consume(&scratch[..n])?;
+                self.partial.extend_from_slice(&scratch[used..n]);
+                Ok(())
+            } else {
+                self.partial.extend_from_slice(&scratch[..n]);
+                self.consume_partial()
+            }
+        })
+    }
+
+    fn consume_partial(&mut self) -> Result<(), Closed> {
+        let bytes = std::mem::take(&mut self.partial);
+        let used = self.consume(&bytes)?;
+        self.partial = bytes;
+        self.partial.drain(..used);
+        if self.partial.is_empty() {
+            self.partial.shrink_to(IDLE_CAPACITY);
+        }
+        Ok(())
+    }
+
+    /// Handles the complete frames in `bytes`; returns how many bytes they were.
+    fn consume(&mut self, bytes: &[u8]) -> Result<usize, Closed> {
+        let mut used = 0;
+        if self.stage == Stage::Greeting {
+            if let Some(word) = four_letter::recognize(bytes) {
+                four_letter::answer(self.core, self.conn, word, &bytes[4..]);
+                self.stage = Stage::Leaving;
+                return Ok(bytes.len());
+            }
+            let Some((frame, rest)) = self.split(bytes)? else { return Ok(0) };
+            self.stage = handshake::connect(self.core, self.conn, frame)?;
+            used = bytes.len() - rest.len();
+        }
+        if self.stage == Stage::Serving {
+            if self.held_back.is_none() && self.core.is_throttled() {
+                self.held_back = Some(std::time::Instant::now());
+                return Ok(used);
+            }
+            let waited = self.held_back.take().map_or(Duration::ZERO, |since| since.elapsed());
+            used += admit::requests(self.core, self.conn, &bytes[used..], waited)?;
+        }
+        Ok(used)
+    }
+
+    fn split<'b>(&self, bytes: &'b [u8]) -> Result<Option<zabra_proto::SplitFrame<'b>>, Closed> {
+        zabra_proto::split_frame(bytes, self.core.limits.frame_len_max)
+            .map_err(|error| Closed::Broken(error.to_string()))
+    }
+}

@@ -1,0 +1,250 @@
+//! What all parts of a running server share.
+//!
+//! Order of locks, always taken in this order and held briefly: brain, tree, watches, outbox of a connection. Readers
+//! hold the tree shared for one batch of requests; only [`crate::pipeline`] holds it alone.
+
+use std::sync::atomic::{
+    AtomicU8,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tracing::error;
+use zabra_auth::Providers;
+use zabra_node::{
+    Admission, ConnectionThrottle, EpochUsedUp, NodeOptions, Preparer, Proposal, SessionTracker,
+    Surroundings, WatchTable,
+};
+use zabra_proto::{FieldLimit, FrameLimits, OpCode};
+use zabra_tree::Tree;
+use zabra_types::{Identity, Xid, Zxid};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::conn::{Connections, Outbox};
+use crate::options;
+use crate::pipeline::{LogQueue, Origin, Queued};
+use crate::stats::ServerStats;
+
+/// What decides about writes and sessions; one owner at a time.
+#[derive(Debug)]
+pub(crate) struct Brain {
+    /// Turns requests into transactions.
+    pub(crate) preparer: Preparer,
+    /// Who is connected and until when.
+    pub(crate) sessions: SessionTracker,
+}
+
+/// Whether clients are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Yes.
+    Running,
+    /// Not any more: the server ends, in good order or not.
+    Ending,
+}
+
+/// What all parts of a running server share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// How the server was told to be.
+    pub(crate) config: Config,
+    /// What follows from it for preparation and reads.
+    pub(crate) options: NodeOptions,
+    /// The limits of frames and fields.
+    pub(crate) limits: FrameLimits,
+    /// The clocks.
+    pub(crate) clock: Clock,
+    /// The authentication providers.
+    pub(crate) schemes: Providers,
+    /// What decides about writes and sessions.
+    pub(crate) brain: Mutex<Brain>,
+    /// The replicated state.
+    pub(crate) tree: RwLock<Tree>,
+    /// Who watches what. Readers add to it while they hold the tree, so that no change comes between.
+    pub(crate) watches: Mutex<WatchTable>,
+    /// The clients.
+    pub(crate) conns: Connections,
+    /// Transactions on their way to the log.
+    pub(crate) queue: LogQueue,
+    /// What is counted.
+    pub(crate) stats: ServerStats,
+    connection_throttle: Mutex<Option<ConnectionThrottle>>,
+    phase: AtomicU8,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl Core {
+    /// Puts the parts together around a recovered tree.
+    pub(crate) fn new(config: Config, parts: CoreParts) -> Self {
+        let CoreParts { clock, brain, tree } = parts;
+        Self {
+            options: options::node(&config),
+            limits: options::limits(&config),
+            schemes: options::providers(&config),
+            connection_throttle: Mutex::new(options::connection_throttle(&config, clock.now())),
+            config,
+            clock,
+            brain: Mutex::new(brain),
+            tree: RwLock::new(tree),
+            watches: Mutex::new(WatchTable::new(options::hash_key())),
+            conns: Connections::default(),
+            queue: LogQueue::default(),
+            stats: ServerStats::default(),
+            phase: AtomicU8::new(Phase::Running as u8),
+            failure: watch::Sender::new(None),
+        }
+    }
+
+    /// Whether clients are served.
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase.load(SeqCst) == Phase::Running as u8
+    }
+
+    /// Serves nobody any more.
+    pub(crate) fn end(&self) {
+        self.phase.store(Phase::Ending as u8, SeqCst);
+        self.queue.close();
+        for conn in self.conns.all() {
+            conn.cut();
+        }
+    }
+
+    /// Ends the server because it can no longer keep its promises. Nothing is acknowledged after this.
+    pub(crate) fn fail(&self, why: String) {
+        error!(reason = %why, "this server cannot go on");
+        self.stats.unrecoverable_error_count.increment();
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            failure.get_or_insert(why);
+            first
+        });
+        self.end();
+    }
+
+    /// What preparation looks at, at this moment.
+    pub(crate) fn surroundings<'a>(
+        &'a self,
+        tree: &'a Tree,
+        sessions: &'a SessionTracker,
+    ) -> Surroundings<'a> {
+        Surroundings {
+            tree,
+            sessions,
+            schemes: &self.schemes,
+            time: Clock::wall(),
+            field_limit: self.field_limit(),
+        }
+    }
+
+    /// Hands a proposal to the log. Call it under the brain's lock, which keeps the log in zxid order.
+    pub(crate) fn propose(&self, proposal: Proposal, origin: Origin, received: Instant) {
+        self.stats.outstanding.fetch_add(1, Relaxed);
+        self.stats.large_bytes.fetch_add(self.large_share(&proposal.payload), Relaxed);
+        self.queue.push(Queued { payload: proposal.payload, header: proposal.header, origin, received });
+    }
+
+    /// Makes a request of the server's own into a transaction.
+    pub(crate) fn propose_own(
+        &self,
+        brain: &mut Brain,
+        prepare: impl FnOnce(&mut Preparer, &Surroundings<'_>) -> Result<Proposal, EpochUsedUp>,
+    ) {
+        let tree = self.tree.read();
+        let at = self.surroundings(&tree, &brain.sessions);
+        match prepare(&mut brain.preparer, &at) {
+            Ok(proposal) => self.propose(proposal, Origin::Server, Instant::now()),
+            Err(used_up) => {
+                drop(tree);
+                self.fail(used_up.to_string());
+            }
+        }
+    }
+
+    /// The longest text or buffer in a request.
+    pub(crate) fn field_limit(&self) -> FieldLimit {
+        FieldLimit(self.limits.field_len_max)
+    }
+
+    /// Whether more is under way than the server wants (`globalOutstandingLimit`).
+    pub(crate) fn is_overloaded(&self) -> bool {
+        self.stats.outstanding.load(Relaxed) > i64::from(self.config.requests.outstanding_max)
+    }
+
+    /// Whether the throttler holds requests back (`request_throttle_max_requests`).
+    pub(crate) fn is_throttled(&self) -> bool {
+        let limit = self.config.requests.throttle.requests_max;
+        limit.is_some_and(|limit| self.stats.outstanding.load(Relaxed) >= i64::from(limit))
+    }
+
+    /// Whether a frame of `len` bytes may come in: large ones share a limit (`largeRequestMaxBytes`).
+    pub(crate) fn admits_large(&self, len: u32) -> bool {
+        self.config.requests.large.is_none_or(|large| {
+            len <= large.threshold
+                || self.stats.large_bytes.load(Relaxed) + i64::from(len) <= i64::from(large.bytes_max)
+        })
+    }
+
+    /// What a payload counts among the large requests under way: its length, or nothing when it is not large.
+    pub(crate) fn large_share(&self, payload: &[u8]) -> i64 {
+        match self.config.requests.large {
+            Some(large) if payload.len() > large.threshold as usize => {
+                i64::try_from(payload.len()).unwrap_or(i64::MAX)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether a connection with these identities may send requests (`enforce.auth.*`).
+    pub(crate) fn is_authenticated(&self, identities: &[Identity]) -> bool {
+        self.config.access.enforced.as_ref().is_none_or(|enforced| {
+            identities.iter().any(|identity| enforced.schemes.iter().any(|scheme| *scheme == identity.scheme))
+        })
+    }
+
+    /// Counts a reply that was just appended at `start` of the outbox.
+    pub(crate) fn note_reply(
+        &self,
+        outbox: &mut Outbox,
+        start: usize,
+        op: OpCode,
+        xid: Xid,
+        zxid: Zxid,
+        latency_ms: u64,
+    ) {
+        let len = outbox.bytes.len() - start;
+        self.stats.packets_sent.increment();
+        self.stats.response_bytes.add(len as u64);
+        self.stats.reply_sizes.record(len.saturating_sub(4));
+        outbox.stats.answered(op.tag(), xid.raw(), zxid.raw(), self.clock.now(), latency_ms);
+    }
+
+    /// Whether the throttle of connections lets one more in.
+    pub(crate) fn admit_connection(&self, what: Admission) -> bool {
+        let mut throttle = self.connection_throttle.lock();
+        throttle.as_mut().is_none_or(|throttle| throttle.admit(what, self.clock.now(), options::chance()))
+    }
+
+    /// Why the server failed, once it has.
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
+    }
+
+    /// The last transaction that clients can see.
+    pub(crate) fn last_zxid(&self) -> Zxid {
+        self.tree.read().last_zxid()
+    }
+}
+
+/// What [`Core::new`] is made of besides the configuration.
+#[derive(Debug)]
+pub(crate) struct CoreParts {
+    /// The clock that sessions were tracked with.
+    pub(crate) clock: Clock,
+    /// What decides.
+    pub(crate) brain: Brain,
+    /// The recovered state.
+    pub(crate) tree: Tree,
+}

@@ -1,0 +1,45 @@
+//! Watch events on their way into outboxes.
+
+use std::sync::Arc;
+
+use zabra_node::{ConnId, Deliver};
+use zabra_types::{EventType, Identity};
+
+use crate::conn::Conn;
+use crate::core::Core;
+
+/// Puts events into outboxes and remembers whom to wake.
+pub(crate) struct Delivery<'a> {
+    core: &'a Core,
+    touched: &'a mut Vec<Arc<Conn>>,
+}
+
+impl<'a> Delivery<'a> {
+    /// Events of one transaction.
+    pub(crate) fn new(core: &'a Core, touched: &'a mut Vec<Arc<Conn>>) -> Self {
+        Self { core, touched }
+    }
+}
+
+impl Deliver for Delivery<'_> {
+    fn identities(&self, conn: ConnId) -> Option<Arc<[Identity]>> {
+        self.core.conns.get(conn).map(|conn| conn.identities())
+    }
+
+    fn deliver(&mut self, conn: ConnId, frame: &[u8]) {
+        let Some(conn) = self.core.conns.get(conn) else { return };
+        {
+            let mut outbox = conn.outbox();
+            outbox.bytes.extend_from_slice(frame);
+            outbox.stats.sent += 1;
+        }
+        self.core.stats.packets_sent.increment();
+        self.core.stats.watch_bytes.add(frame.len() as u64);
+        self.core.stats.response_bytes.add(frame.len() as u64);
+        self.touched.push(conn);
+    }
+
+    fn fired(&mut self, event: EventType, watches: usize) {
+        self.core.stats.fired(event).record(watches as u64);
+    }
+}

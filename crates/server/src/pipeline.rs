@@ -1,0 +1,279 @@
+//! From a prepared transaction to its reply: the queue to the log, the log thread, and the commit.
+//!
+//! One thread takes everything that waits, appends it, syncs once, applies it in order and answers. While it syncs,
+//! connections go on preparing the next batch. Nothing is answered before its batch is on disk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+use tracing::{error, warn};
+use zabra_node::{Events, WatchTable, reply, reply::AfterReply};
+use zabra_proto::{ConnectResponse, OpCode, Txn, TxnHeader, decode_txn};
+use zabra_tree::{DigestCheck, Outcome, Tree};
+use zabra_types::{SessionId, SessionPassword, Xid};
+
+use crate::conn::{Conn, handshake};
+use crate::core::{Brain, Core};
+use crate::events::Delivery;
+use crate::reads;
+use crate::snapshots::Snapshots;
+use crate::stats::millis;
+
+/// Who gets the answer to a transaction.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Nobody: the server made the request itself.
+    Server,
+    /// A client's request.
+    Request {
+        /// Where it came from.
+        conn: Arc<Conn>,
+        /// Its number.
+        xid: Xid,
+        /// What was asked.
+        op: OpCode,
+    },
+    /// A client's wish for a session.
+    Connect {
+        /// Where it came from.
+        conn: Arc<Conn>,
+        /// What the client said about read-only servers.
+        read_only: Option<bool>,
+    },
+}
+
+/// A transaction on its way to the log.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    /// Header, record and digest, encoded.
+    pub(crate) payload: Vec<u8>,
+    /// The header again.
+    pub(crate) header: TxnHeader,
+    /// Who gets the answer.
+    pub(crate) origin: Origin,
+    /// When the request arrived.
+    pub(crate) received: Instant,
+}
+
+/// Transactions on their way to the log, in zxid order: pushed under the brain's lock, which gives out zxids.
+#[derive(Debug, Default)]
+pub(crate) struct LogQueue {
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    txns: Vec<Queued>,
+    closed: bool,
+}
+
+impl LogQueue {
+    /// Hands a transaction to the log thread.
+    pub(crate) fn push(&self, txn: Queued) {
+        let mut waiting = self.waiting.lock();
+        waiting.txns.push(txn);
+        if waiting.txns.len() == 1 {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Lets the log thread end once it has taken what waits.
+    pub(crate) fn close(&self) {
+        self.waiting.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    /// How many transactions wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.lock().txns.len()
+    }
+
+    /// Everything that waits, swapped into `batch`; false when the queue is closed and empty.
+    fn take(&self, batch: &mut Vec<Queued>) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.txns.is_empty() {
+            if waiting.closed {
+                return false;
+            }
+            self.filled.wait(&mut waiting);
+        }
+        std::mem::swap(&mut waiting.txns, batch);
+        true
+    }
+}
+
+/// The log thread: runs until the queue is closed and drained, or the disk fails.
+pub(crate) fn run_log(core: &Arc<Core>, mut log: zabra_storage::TxnLog, mut snapshots: Snapshots) {
+    let mut batch = Vec::new();
+    while core.queue.take(&mut batch) {
+        if let Err(error) = write_batch(core, &mut log, &batch) {
+            core.fail(format!("the transaction log cannot be written: {}", chain(&error)));
+            return;
+        }
+        if let Err(why) = commit(core, &mut batch) {
+            core.fail(why);
+            return;
+        }
+        if let Err(error) = snapshots.after_flush(core, &mut log) {
+            core.fail(format!("the transaction log cannot be rolled: {}", chain(&error)));
+            return;
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn write_batch(
+    core: &Core,
+    log: &mut zabra_storage::TxnLog,
+    batch: &[Queued],
+) -> Result<(), zabra_storage::LogError> {
+    for txn in batch {
+        log.append(txn.header.zxid, &txn.payload)?;
+    }
+    let start = Instant::now();
+    log.flush()?;
+    let took = start.elapsed();
+    core.stats.fsynctime.record(millis(took));
+    core.stats.sync_processor_batch_size.record(batch.len() as u64);
+    if took > core.config.storage.sync_warning_threshold {
+        core.stats.fsync_threshold_exceed_count.increment();
+        warn!(
+            took_ms = millis(took),
+            "syncing the transaction log took long: the disk is busy or slow, and every write waits for it"
+        );
+    }
+    Ok(())
+}
+
+/// Applies flushed transactions in order and answers them.
+fn commit(core: &Core, batch: &mut Vec<Queued>) -> Result<(), String> {
+    let mut touched: Vec<Arc<Conn>> = Vec::with_capacity(batch.len());
+    {
+        let mut brain = core.brain.lock();
+        let mut tree = core.tree.write();
+        let mut watches = core.watches.lock();
+        let mut step = Commit {
+            core,
+            brain: &mut brain,
+            tree: &mut tree,
+            watches: &mut watches,
+            touched: &mut touched,
+            now: Instant::now(),
+        };
+        for txn in batch.drain(..) {
+            step.apply(txn)?;
+        }
+    }
+    for conn in touched {
+        conn.wake();
+    }
+    Ok(())
+}
+
+/// What one batch is applied with, all locks held.
+struct Commit<'a> {
+    core: &'a Core,
+    brain: &'a mut Brain,
+    tree: &'a mut Tree,
+    watches: &'a mut WatchTable,
+    touched: &'a mut Vec<Arc<Conn>>,
+    now: Instant,
+}
+
+impl Commit<'_> {
+    fn apply(&mut self, queued: Queued) -> Result<(), String> {
+        let core = self.core;
+        let zxid = queued.header.zxid;
+        let (header, txn, digest) = decode_txn(&queued.payload)
+            .map_err(|error| format!("transaction {zxid} cannot be read back: {error}"))?;
+        let mut delivery = Delivery::new(core, self.touched);
+        let outcome = {
+            let mut events = Events::new(self.watches, &mut delivery, &core.schemes, core.options.skip_acl);
+            self.tree.apply(&header, &txn, &mut events)
+        };
+        if let DigestCheck::Mismatch { expected, actual } = self.tree.check_digest(zxid, digest) {
+            core.stats.digest_mismatches_count.increment();
+            error!(%zxid, expected, actual, "the tree is not as it was when this transaction was prepared");
+        }
+        self.brain.preparer.committed(zxid);
+        core.stats.commit_count.increment();
+        core.stats.outstanding.fetch_sub(1, Relaxed);
+        core.stats.large_bytes.fetch_sub(core.large_share(&queued.payload), Relaxed);
+        let ended = match txn {
+            Txn::CloseSession { .. } => self.brain.sessions.remove(header.session),
+            _ => None,
+        };
+        let latency = millis(self.now.duration_since(queued.received));
+        match queued.origin {
+            Origin::Server => {}
+            Origin::Connect { conn, read_only } => self.accept(conn, header.session, read_only),
+            Origin::Request { conn, xid, op } => {
+                core.stats.updatelatency.record(latency);
+                core.stats.request_latency.record(latency);
+                self.answer(conn, xid, op, (&header, &txn, &outcome), latency);
+            }
+        }
+        if let Some(conn) = ended.and_then(|conn| core.conns.get(conn)) {
+            // Whoever asked for it leaves after the reply; an expired session's connection goes without a word.
+            let leaving = conn.outbox().closing;
+            if !leaving {
+                conn.cut();
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a write, and then the reads that waited for it.
+    fn answer(
+        &mut self,
+        conn: Arc<Conn>,
+        xid: Xid,
+        op: OpCode,
+        (header, txn, outcome): (&TxnHeader, &Txn<'_>, &Outcome),
+        latency: u64,
+    ) {
+        let last_zxid = self.tree.last_zxid();
+        let mut outbox = conn.outbox();
+        // A connection that was told to leave meanwhile gets nothing more.
+        if outbox.gate.complete(header.zxid) {
+            let start = outbox.bytes.len();
+            match reply::put_write_reply(&mut outbox.bytes, (op, xid), header, txn, outcome, last_zxid) {
+                AfterReply::Keep => {}
+                AfterReply::Close => outbox.closing = true,
+                AfterReply::CloseSilently => conn.cut(),
+            }
+            self.core.note_reply(&mut outbox, start, op, xid, last_zxid, latency);
+            reads::run_released(self.core, &conn, &mut outbox, self.tree, self.watches, latency);
+        }
+        drop(outbox);
+        self.touched.push(conn);
+    }
+
+    /// Tells a client its new session.
+    fn accept(&mut self, conn: Arc<Conn>, session: SessionId, read_only: Option<bool>) {
+        let Some(timeout_ms) = self.brain.sessions.timeout_ms(session) else { return };
+        conn.attach(session, timeout_ms);
+        let response = ConnectResponse {
+            timeout_ms,
+            session,
+            password: SessionPassword::of(session),
+            read_only: read_only.map(|_| false),
+        };
+        handshake::put_connect_response(&mut conn.outbox().bytes, &response);
+        self.touched.push(conn);
+    }
+}

@@ -1,0 +1,137 @@
+//! Answering reads: at once on the connection's thread, or behind a write on the log thread.
+
+use std::ops::DerefMut;
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard, RwLockReadGuard};
+use zabra_node::{Caller, Reads, Released, WatchAccess, WatchTable, reply};
+use zabra_proto::OpCode;
+use zabra_tree::Tree;
+use zabra_types::{Identity, KeeperError, Xid, Zxid};
+
+use crate::conn::{Conn, Outbox};
+use crate::core::{Brain, Core};
+use crate::stats::millis;
+
+/// The locks that a batch of requests holds. Each request takes what it needs beyond that; going from reading to
+/// writing lets go of the tree first, because the brain comes before it in the order of locks.
+pub(crate) enum Held<'a> {
+    /// None yet.
+    Nothing,
+    /// The tree, shared.
+    Tree(RwLockReadGuard<'a, Tree>),
+    /// The brain, and the tree shared.
+    Brain(MutexGuard<'a, Brain>, RwLockReadGuard<'a, Tree>),
+}
+
+impl<'a> Held<'a> {
+    /// The tree.
+    pub(crate) fn tree(&mut self, core: &'a Core) -> &Tree {
+        if matches!(self, Self::Nothing) {
+            *self = Self::Tree(core.tree.read());
+        }
+        match self {
+            Self::Tree(tree) | Self::Brain(_, tree) => tree,
+            Self::Nothing => unreachable!("the tree was just taken"),
+        }
+    }
+
+    /// The brain and the tree.
+    pub(crate) fn brain(&mut self, core: &'a Core) -> (&mut Brain, &Tree) {
+        if !matches!(self, Self::Brain(..)) {
+            *self = Self::Nothing;
+            let brain = core.brain.lock();
+            *self = Self::Brain(brain, core.tree.read());
+        }
+        match self {
+            Self::Brain(brain, tree) => (brain, tree),
+            Self::Nothing | Self::Tree(_) => unreachable!("the brain was just taken"),
+        }
+    }
+}
+
+/// The watch table, locked only for the requests that leave or remove a watch.
+struct OnDemand<'a>(&'a Mutex<WatchTable>);
+
+impl WatchAccess for OnDemand<'_> {
+    fn table(&mut self) -> impl DerefMut<Target = WatchTable> {
+        self.0.lock()
+    }
+}
+
+/// Answers a read that nothing of its session is before.
+pub(crate) fn answer(
+    core: &Core,
+    conn: &Conn,
+    outbox: &mut Outbox,
+    tree: &Tree,
+    identities: &[Identity],
+    (xid, op, body): (Xid, OpCode, &[u8]),
+    received: Instant,
+) {
+    let latency = millis(received.elapsed());
+    let mut watches = OnDemand(&core.watches);
+    answer_with(core, conn, outbox, tree, &mut watches, identities, (xid, op, body), latency);
+}
+
+/// Answers what a completed write has released, up to the next write. The log thread does this, all locks held.
+pub(crate) fn run_released(
+    core: &Core,
+    conn: &Conn,
+    outbox: &mut Outbox,
+    tree: &Tree,
+    watches: &mut WatchTable,
+    latency: u64,
+) {
+    while let Some(released) = outbox.gate.pop() {
+        match released {
+            Released::Read(read) => {
+                let request = (read.xid, read.op, &*read.body);
+                answer_with(core, conn, outbox, tree, watches, &read.identities, request, latency);
+            }
+            Released::Refusal(xid, op, error) => refuse(core, outbox, op, xid, error, tree.last_zxid()),
+            Released::Reply(reply) => outbox.bytes.extend_from_slice(&reply),
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one hot function behind the two above")]
+fn answer_with(
+    core: &Core,
+    conn: &Conn,
+    outbox: &mut Outbox,
+    tree: &Tree,
+    watches: &mut impl WatchAccess,
+    identities: &[Identity],
+    (xid, op, body): (Xid, OpCode, &[u8]),
+    latency: u64,
+) {
+    let last_zxid = tree.last_zxid();
+    let reads = Reads {
+        tree,
+        last_zxid,
+        schemes: &core.schemes,
+        skip_acl: core.options.skip_acl,
+        field_limit: core.field_limit(),
+    };
+    let caller = Caller { session: conn.session(), conn: conn.id(), identities };
+    let start = outbox.bytes.len();
+    reads.answer(&caller, watches, (xid, op), body, &mut outbox.bytes);
+    core.stats.readlatency.record(latency);
+    core.stats.request_latency.record(latency);
+    core.note_reply(outbox, start, op, xid, last_zxid, latency);
+}
+
+/// Tells a client that its request was refused without a transaction.
+pub(crate) fn refuse(
+    core: &Core,
+    outbox: &mut Outbox,
+    op: OpCode,
+    xid: Xid,
+    error: KeeperError,
+    last_zxid: Zxid,
+) {
+    let start = outbox.bytes.len();
+    reply::put_refusal(&mut outbox.bytes, xid, error, last_zxid);
+    core.note_reply(outbox, start, op, xid, last_zxid, 0);
+}

@@ -1,0 +1,217 @@
+//! Starting and stopping a server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tracing::warn;
+use zabra_node::{Preparer, SessionTracker};
+use zabra_types::{ServerId, Zxid};
+
+use crate::clock::Clock;
+use crate::config::{Config, Endpoint, Refusal};
+use crate::core::{Brain, Core, CoreParts};
+use crate::pipeline::run_log;
+use crate::snapshots::Snapshots;
+use crate::{background, listener, options};
+
+/// The server id in the session ids of a standalone server, as the genuine one has it.
+const STANDALONE_ID: ServerId = ServerId::new(1);
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration asks for what this version cannot do.
+    #[error("{}", refusal_list(.0))]
+    Refused(Vec<Refusal>),
+    /// The data cannot be read, or the directory not used.
+    #[error("cannot start on {}", .data_dir.display())]
+    Data {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// The admin server cannot start.
+    #[error("cannot start the admin server on {endpoint} (admin.serverPort)")]
+    Admin {
+        /// Where.
+        endpoint: Endpoint,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A port cannot be bound.
+    #[error("cannot listen on {endpoint} ({key}); is another server running there?")]
+    Bind {
+        /// The key that asks for it.
+        key: &'static str,
+        /// Where.
+        endpoint: Endpoint,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The configuration names no client port.
+    #[error("no clientPort is configured; nobody could connect")]
+    NoClientPort,
+}
+
+fn refusal_list(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// How a running server came to an end.
+#[derive(Debug, Error)]
+pub enum Stopped {
+    /// It could not go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a server found when it started.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// The last transaction.
+    pub last_zxid: Zxid,
+    /// The snapshot it began from.
+    pub snapshot: Option<PathBuf>,
+    /// Transactions replayed after it.
+    pub txns_replayed: u64,
+    /// Nodes in the tree, as `srvr` counts them.
+    pub node_count: u64,
+    /// Sessions that may come back.
+    pub session_count: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A running standalone server.
+#[derive(Debug)]
+pub struct Server {
+    core: Arc<Core>,
+    recovery: Recovery,
+    client_address: SocketAddr,
+    stop: watch::Sender<bool>,
+    log_thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Recovers the data, opens the ports and serves. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing keeps running then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let refusals = config.refusals();
+        if !refusals.is_empty() {
+            return Err(StartError::Refused(refusals));
+        }
+        let endpoint = config.listen.client.clone().ok_or(StartError::NoClientPort)?;
+        // The port comes first: a second server on the same configuration must not touch the data of the first.
+        let listener = listener::bind(&endpoint, config.listen.backlog)
+            .map_err(|source| StartError::Bind { key: "clientPort", endpoint: endpoint.clone(), source })?;
+        let client_address = listener.local_addr().map_err(|source| StartError::Bind {
+            key: "clientPort",
+            endpoint,
+            source,
+        })?;
+
+        let (core, recovery, log) = recover(config)?;
+        let core = Arc::new(core);
+        let (stop, stopped) = watch::channel(false);
+        let log_thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn({
+                let core = Arc::clone(&core);
+                let snapshots = Snapshots::new(&core);
+                move || run_log(&core, log, snapshots)
+            })
+            .map_err(StartError::Thread)?;
+        background::start(&core, &stopped);
+        tokio::spawn(listener::accept(Arc::clone(&core), listener, stopped));
+        Ok(Self { core, recovery, client_address, stop, log_thread: Some(log_thread) })
+    }
+
+    /// What it found when it started.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Where clients connect; the port the system chose if the configuration said 0.
+    pub fn client_address(&self) -> SocketAddr {
+        self.client_address
+    }
+
+    /// Where the admin server answers, if it runs.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Where the metrics are, if they have a port.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// How it was told to be.
+    pub fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// Serves until `shutdown` is ready or the server fails.
+    ///
+    /// # Errors
+    /// The server could not go on; everything it acknowledged is on disk.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), Stopped> {
+        let mut failure = self.core.failure();
+        tokio::select! {
+            () = shutdown => {}
+            _ = failure.wait_for(Option::is_some) => {}
+        }
+        self.stop().await
+    }
+
+    /// Takes no more requests, finishes those under way, and ends.
+    ///
+    /// # Errors
+    /// The server had failed before.
+    pub async fn stop(mut self) -> Result<(), Stopped> {
+        self.stop.send_replace(true);
+        self.core.queue.close();
+        if let Some(thread) = self.log_thread.take() {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                warn!("the log thread ended unexpectedly");
+            }
+        }
+        self.core.end();
+        match self.core.failure().borrow().clone() {
+            Some(why) => Err(Stopped::Failed(why)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn recover(config: Config) -> Result<(Core, Recovery, zabra_storage::TxnLog), StartError> {
+    let start = Instant::now();
+    let clock = Clock::start();
+    let tree = zabra_tree::Tree::new(options::tree(&config));
+    let last = tree.last_zxid();
+    let sessions = SessionTracker::new(STANDALONE_ID, Clock::id_seed(), config.sessions.tick_time);
+    let log = zabra_storage::TxnLog::open(Arc::new(zabra_storage::RealDisk), options::log(&config), last);
+    let recovery = Recovery {
+        last_zxid: last,
+        snapshot: None,
+        txns_replayed: 0,
+        node_count: tree.node_count(),
+        session_count: tree.sessions().len(),
+        took: start.elapsed(),
+    };
+    let brain = Brain { preparer: Preparer::new(options::node(&config), last), sessions };
+    Ok((Core::new(config, CoreParts { clock, brain, tree }), recovery, log))
+}
