@@ -1,2 +1,21 @@
-//! The `zabra` program.
-fn main() {}
+//! The `zabra` program: arguments, wiring, exit codes. One module per command.
+
+mod cli;
+mod exit;
+mod logging;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let outcome = match cli.command {
+        cli::Command::Server(arguments) => server::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
