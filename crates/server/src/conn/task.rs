@@ -59,8 +59,11 @@ pub(super) enum Stage {
 pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: SocketAddr) {
     let conn = core.conns.open(remote, vec![ip_identity(remote.ip())], core.clock.now());
     let closed = run(&core, &conn, &mut stream).await;
-    core.conns.close(conn.id());
+    // In this order: no read that still waited may leave a watch behind, and the number is given to somebody else only
+    // when none of its watches is left.
+    conn.outbox().gate.clear();
     core.watches.lock().remove_conn(conn.id());
+    core.conns.close(conn.id());
     core.brain.lock().sessions.detach(conn.session(), conn.id());
     core.stats.connection_drop_count.increment();
     match closed {
