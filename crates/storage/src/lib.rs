@@ -12,6 +12,7 @@ mod error;
 mod fault;
 mod log;
 mod name;
+mod snapshot;
 
 pub use disk::{DirEntry, Disk, DiskFile, RealDisk};
 pub use error::{Doing, StorageError};
@@ -21,4 +22,11 @@ pub use log::{
     Damage, Flushed, Found, Hidden, LogEntry, LogError, LogNotice, LogOptions, LogReader, ReadError, Stop,
     TxnLog,
 };
-pub use name::{NamedFile, VERSION_DIR, list_logs, list_snapshots, log_name, log_zxid, snapshot_zxid};
+pub use name::{
+    NamedFile, VERSION_DIR, list_logs, list_snapshots, log_name, log_zxid, snapshot_name, snapshot_zxid,
+};
+pub use snapshot::{
+    Candidate, Compression, LoadSnapshotError, LoadedSnapshot, SharedTree, SnapshotDamage, SnapshotInfo,
+    SnapshotOptions, SnapshotProblem, candidates, load_snapshot, read_snapshot, stream_snapshot,
+    valid_snapshots, write_snapshot,
+};

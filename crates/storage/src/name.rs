@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use zabra_types::Zxid;
 
 use crate::error::{Doing, Explain, StorageError};
-use crate::{DirEntry, Disk};
+use crate::{Compression, DirEntry, Disk};
 
 /// The directory below a data directory that names the format. There is no other version.
 pub const VERSION_DIR: &str = "version-2";
@@ -13,6 +13,11 @@ pub const VERSION_DIR: &str = "version-2";
 /// The name of the log whose first transaction is `zxid`.
 pub fn log_name(zxid: Zxid) -> String {
     format!("log.{:x}", zxid.raw())
+}
+
+/// The name of the snapshot that is complete up to `zxid`.
+pub fn snapshot_name(zxid: Zxid, compression: Compression) -> String {
+    format!("snapshot.{:x}{}", zxid.raw(), compression.suffix())
 }
 
 /// The zxid in a log's name. Mirrors `Util.getZxidFromName`: what follows the number is ignored.

@@ -82,7 +82,8 @@ impl Tree {
 
     /// Adds what every tree has and this one lacks.
     pub(crate) fn add_builtin(&mut self) {
-        for path in [ZOOKEEPER_PATH, QUOTA_PATH, CONFIG_PATH] {
+        // In this order the first snapshot of an empty tree is the genuine server's, byte for byte.
+        for path in [ZOOKEEPER_PATH, CONFIG_PATH, QUOTA_PATH] {
             if self.arena.resolve(path).is_some() {
                 continue;
             }

@@ -1,12 +1,14 @@
 //! Making and reading logs.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses some of it, and fails by panicking")]
 
-use std::path::Path;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zabra_proto::{FieldLimit, Txn, TxnHeader, TxnType, encode_txn};
 use zabra_storage::{Disk, FaultDisk, LogNotice, LogOptions, LogReader, ReadError, TxnLog};
-use zabra_types::{SessionId, WallTime, Xid, Zxid};
+use zabra_tree::{NodeAcl, Tree, TreeOptions};
+use zabra_types::{OwnerRules, SessionId, WallTime, Xid, Zxid};
 
 pub(crate) const DIR: &str = "/data/version-2";
 
@@ -59,4 +61,61 @@ pub(crate) fn read_all(disk: &FaultDisk, after: i64) -> Result<(Vec<i64>, Vec<Lo
     }
     assert_eq!(reader.entries(), zxids.len() as u64);
     Ok((zxids, reader.notices().to_vec()))
+}
+
+/// A directory written by the genuine server.
+pub(crate) fn fixtures(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing/fixtures").join(name)
+}
+
+/// What the genuine server ran with that wrote the fixtures.
+pub(crate) fn fixture_options() -> TreeOptions {
+    TreeOptions {
+        owner_rules: OwnerRules { extended_types: true, ..OwnerRules::default() },
+        ..TreeOptions::default()
+    }
+}
+
+/// A tree as the fixtures' `expected.txt` shows it.
+pub(crate) fn dump(tree: &Tree) -> String {
+    let mut out = String::new();
+    let mut line = |fields: &[String]| writeln!(out, "{}", fields.join("\t")).unwrap();
+    line(&["zxid".into(), tree.last_zxid().to_string()]);
+    line(&["digest".into(), format!("{:#x}", tree.digest())]);
+    for (session, timeout_ms) in tree.sessions() {
+        line(&["session".into(), session.to_string(), timeout_ms.to_string()]);
+    }
+    let mut paths = vec!["/".to_owned()];
+    let mut at = 0;
+    while at < paths.len() {
+        let path = paths[at].clone();
+        let base = path.trim_end_matches('/');
+        paths.extend(tree.get(&path).unwrap().children().map(|name| format!("{base}/{name}")));
+        at += 1;
+    }
+    paths.sort();
+    for path in paths {
+        let node = tree.get(&path).unwrap();
+        let stat = node.persisted();
+        let hex = |raw: i64| format!("{raw:#x}");
+        let data = match node.data() {
+            None => "null".to_owned(),
+            Some([]) => "empty".to_owned(),
+            Some(data) => data.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        let acl = match node.acl() {
+            NodeAcl::Open => "31:world:anyone".to_owned(),
+            NodeAcl::Dangling => "dangling".to_owned(),
+            NodeAcl::List(list) => {
+                let acls = list.iter().map(|(perms, scheme, id)| format!("{}:{scheme}:{id}", perms.raw()));
+                acls.collect::<Vec<_>>().join("|")
+            }
+        };
+        let numbers = [stat.czxid, stat.mzxid, stat.pzxid].map(hex);
+        let times = [stat.ctime, stat.mtime].map(|time| time.to_string());
+        let versions = [stat.version, stat.cversion, stat.aversion].map(|version| version.to_string());
+        let head = ["node".to_owned(), path, data, acl];
+        line(&[&head[..], &numbers, &times, &versions, &[hex(stat.ephemeral_owner)]].concat());
+    }
+    out
 }
