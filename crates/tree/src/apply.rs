@@ -116,12 +116,10 @@ impl Tree {
     /// The parent's side of a creation. Only upwards: its counter may show later creations already. -1 is a record
     /// from before 3.4, which counts one on.
     fn count_creation(&mut self, parent: Slot, parent_path: &str, cversion: i32, zxid: Zxid) {
-        let mut stat = self.arena.stat(parent);
-        let cversion = if cversion == -1 { stat.cversion.wrapping_add(1) } else { cversion };
-        if cversion > stat.cversion {
-            stat.cversion = cversion;
-            stat.pzxid = zxid.raw();
-            self.arena.set_stat(parent, &stat);
+        let (before, _) = self.arena.child_counts(parent);
+        let cversion = if cversion == -1 { before.wrapping_add(1) } else { cversion };
+        if cversion > before {
+            self.arena.set_child_counts(parent, cversion, zxid.raw());
             self.refresh_digest(parent, parent_path);
         }
     }
@@ -129,11 +127,10 @@ impl Tree {
     fn delete(&mut self, zxid: Zxid, path: &str, sink: &mut impl ChangeSink) -> Result<(), KeeperError> {
         let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
         let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
-        let mut stat = self.arena.stat(parent);
+        let (cversion, pzxid) = self.arena.child_counts(parent);
         // Also when the node is gone already, and never back behind a later creation.
-        if zxid.raw() > stat.pzxid {
-            stat.pzxid = zxid.raw();
-            self.arena.set_stat(parent, &stat);
+        if zxid.raw() > pzxid {
+            self.arena.set_child_counts(parent, cversion, zxid.raw());
             self.refresh_digest(parent, parent_path);
         }
         let slot = self.arena.find(parent, name).ok_or(KeeperError::NoNode)?;
@@ -175,7 +172,7 @@ impl Tree {
         let (size, bytes) = (node_size(path, data), len(data));
         self.data_size = self.data_size.wrapping_sub(size);
         self.acls.release(self.arena.acl(slot));
-        self.owners.remove(self.owner_of(&self.arena.stat(slot)), slot);
+        self.owners.remove(self.owner_of(self.arena.owner(slot)), slot);
         self.digests.replace(self.arena.digest(slot), 0);
         if path == QUOTA_PATH {
             self.quota_root = None;
@@ -194,12 +191,7 @@ impl Tree {
     ) -> Result<Stat, KeeperError> {
         let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
         let growth = len(data) - len(self.arena.data(slot));
-        let mut stat = self.arena.stat(slot);
-        stat.mzxid = header.zxid.raw();
-        stat.mtime = header.time.millis();
-        stat.version = version;
-        self.arena.set_data(slot, data);
-        self.arena.set_stat(slot, &stat);
+        self.arena.change_data(slot, data, header.zxid.raw(), header.time.millis(), version);
         self.refresh_digest(slot, path);
         self.data_size = self.data_size.wrapping_add_signed(growth);
         let stat = self.visible_stat(slot);
@@ -214,9 +206,7 @@ impl Tree {
         let acl = self.acls.acquire(acl);
         self.acls.release(self.arena.acl(slot));
         self.arena.set_acl(slot, acl);
-        let mut stat = self.arena.stat(slot);
-        stat.aversion = version;
-        self.arena.set_stat(slot, &stat);
+        self.arena.set_aversion(slot, version);
         self.refresh_digest(slot, path);
         Ok(self.visible_stat(slot))
     }

@@ -1,8 +1,9 @@
 //! Finding a child by its parent and name.
 
 use crate::arena::Slot;
+use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
-use hashbrown::HashTable;
 
 /// The key of the hash that orders tables over names and paths.
 ///
@@ -79,44 +80,141 @@ impl Sip {
 
 /// How many tables the index is cut into. Each grows by itself, so no single insertion moves more than its share.
 const SHARDS: usize = 256;
+/// Entries in the smallest table.
+const CAPACITY_MIN: usize = 8;
 
 /// From the hash of (parent, name) to the slot. It holds no names: callers compare.
+///
+/// Open addressing with linear probing. An entry keeps 32 bits of its hash, so a search seldom looks at a node it is not
+/// after, and growing and removing look at none.
 #[derive(Debug)]
 pub(crate) struct Index {
-    shards: Vec<HashTable<Slot>>,
+    shards: Vec<Shard>,
 }
 
 impl Index {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| HashTable::new()).collect() }
+        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
     }
 
     /// The slot with this hash for which `same` holds.
     pub(crate) fn find(&self, hash: u64, mut same: impl FnMut(Slot) -> bool) -> Option<Slot> {
-        self.shards[shard(hash)].find(hash, |&slot| same(slot)).copied()
+        let (shard, tag) = parts(hash);
+        self.shards[shard]
+            .probe(tag)
+            .find(|&(_, entry)| entry.tag == tag && same(entry.slot))
+            .map(|(_, e)| e.slot)
     }
 
-    /// Adds a slot that is not there yet; `rehash` tells the hash of one that is.
-    pub(crate) fn insert(&mut self, hash: u64, slot: Slot, rehash: impl Fn(Slot) -> u64) {
-        self.shards[shard(hash)].insert_unique(hash, slot, |&other| rehash(other));
+    /// Adds a slot that is not there yet.
+    pub(crate) fn insert(&mut self, hash: u64, slot: Slot) {
+        let (shard, tag) = parts(hash);
+        self.shards[shard].insert(Entry { tag, slot });
     }
 
     /// Removes a slot.
     pub(crate) fn remove(&mut self, hash: u64, slot: Slot) {
-        if let Ok(entry) = self.shards[shard(hash)].find_entry(hash, |&other| other == slot) {
-            entry.remove();
-        }
+        let (shard, tag) = parts(hash);
+        self.shards[shard].remove(Entry { tag, slot });
     }
 }
 
-/// Bits the table itself uses neither for its tags (the top seven) nor, below billions of nodes, for the position.
-fn shard(hash: u64) -> usize {
-    (hash >> 40) as usize % SHARDS
+/// The shard, and what an entry keeps.
+const fn parts(hash: u64) -> (usize, u32) {
+    ((hash >> 32) as usize % SHARDS, hash as u32)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    tag: u32,
+    slot: Slot,
+}
+
+impl Entry {
+    /// No node is in the last slot there could be.
+    const EMPTY: Self = Self { tag: 0, slot: Slot(u32::MAX) };
+}
+
+/// One table: at most four fifths full, so that a search always ends.
+#[derive(Debug, Default)]
+struct Shard {
+    entries: Box<[Entry]>,
+    len: usize,
+}
+
+impl Shard {
+    fn home(&self, tag: u32) -> usize {
+        (u64::from(tag) * self.entries.len() as u64 >> 32) as usize
+    }
+
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.entries.len() { 0 } else { at + 1 }
+    }
+
+    /// The entries from the home of a tag to the next empty place.
+    fn probe(&self, tag: u32) -> impl Iterator<Item = (usize, Entry)> {
+        let mut at = self.home(tag);
+        core::iter::from_fn(move || {
+            let entry = *self.entries.get(at).filter(|&&entry| entry != Entry::EMPTY)?;
+            let found = (at, entry);
+            at = self.after(at);
+            Some(found)
+        })
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self.len * 5 >= self.entries.len() * 4 {
+            self.resize((self.entries.len() * 5 / 4).max(CAPACITY_MIN));
+        }
+        self.len += 1;
+        self.put(entry);
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let mut at = self.home(entry.tag);
+        while self.entries[at] != Entry::EMPTY {
+            at = self.after(at);
+        }
+        self.entries[at] = entry;
+    }
+
+    fn remove(&mut self, entry: Entry) {
+        let Some((mut hole, _)) = self.probe(entry.tag).find(|&(_, other)| other == entry) else { return };
+        self.len -= 1;
+        // Whatever stands behind the hole and may stand in it moves up, so that no search ends too early.
+        let mut at = self.after(hole);
+        while self.entries[at] != Entry::EMPTY {
+            let from_home = self.distance(self.home(self.entries[at].tag), at);
+            if from_home >= self.distance(hole, at) {
+                self.entries[hole] = self.entries[at];
+                hole = at;
+            }
+            at = self.after(at);
+        }
+        self.entries[hole] = Entry::EMPTY;
+        if self.len * 4 < self.entries.len() && self.entries.len() > CAPACITY_MIN {
+            self.resize((self.entries.len() / 2).max(CAPACITY_MIN));
+        }
+    }
+
+    fn distance(&self, from: usize, to: usize) -> usize {
+        if to >= from { to - from } else { to + self.entries.len() - from }
+    }
+
+    fn resize(&mut self, capacity: usize) {
+        let entries = core::mem::replace(&mut self.entries, vec![Entry::EMPTY; capacity].into_boxed_slice());
+        for entry in entries {
+            if entry != Entry::EMPTY {
+                self.put(entry);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// The key decides, and so does each part of the input.
     #[test]
@@ -149,6 +247,30 @@ mod tests {
             reference.write(&9_u64.to_le_bytes());
             reference.write(text.as_bytes());
             assert_eq!(SipKey::from([0, 0]).hash(9, text.as_bytes()), reference.finish(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Against a list; tags are few, so that runs are long and wrap around.
+        #[test]
+        fn a_shard_is_a_set(ops in proptest::collection::vec(any::<(u8, bool)>(), 0..400), spread in 1_u32..60) {
+            let mut shard = Shard::default();
+            let mut expected: Vec<Entry> = Vec::new();
+            for (number, (choice, add)) in ops.into_iter().enumerate() {
+                if add || expected.is_empty() {
+                    let tag = u32::MAX - u32::from(choice) % spread * (u32::MAX / spread);
+                    let entry = Entry { tag, slot: Slot(number as u32) };
+                    shard.insert(entry);
+                    expected.push(entry);
+                } else {
+                    shard.remove(expected.swap_remove(usize::from(choice) % expected.len()));
+                }
+                prop_assert_eq!(shard.len, expected.len());
+                for entry in &expected {
+                    prop_assert!(shard.probe(entry.tag).any(|(_, other)| other == *entry));
+                }
+            }
+            prop_assert!(shard.entries.len() <= (shard.len * 4).max(CAPACITY_MIN + 2));
         }
     }
 }

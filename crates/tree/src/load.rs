@@ -106,9 +106,8 @@ impl TreeLoader {
         self.root_seen = true;
         let tree = &mut self.tree;
         tree.data_size = tree.data_size.wrapping_add(data.map_or(0, <[u8]>::len) as u64);
-        tree.arena.set_data(Slot::ROOT, data);
+        tree.arena.set_root(data, stat);
         tree.arena.set_acl(Slot::ROOT, self.acls.acquire(raw_acl_id));
-        tree.arena.set_stat(Slot::ROOT, stat);
         tree.refresh_digest(Slot::ROOT, "");
         Ok(())
     }

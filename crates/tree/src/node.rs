@@ -53,16 +53,13 @@ impl<'a> NodeRef<'a> {
 
     /// The names of the children, in no order.
     pub fn children(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let arena = &self.tree.arena;
-        arena.children(self.slot).map(|child| arena.name(child))
+        self.tree.arena.child_names(self.slot)
     }
 
     /// Appends the names of the children as a jute vector of texts.
     pub fn put_children(&self, out: &mut Vec<u8>) {
         out.put_count(self.num_children() as usize);
-        for name in self.children() {
-            out.put_text(name);
-        }
+        self.tree.arena.put_child_names(self.slot, out);
     }
 
     /// What the node adds to the digest of the tree; 0 below `/zookeeper/` and with digests off.
@@ -72,7 +69,7 @@ impl<'a> NodeRef<'a> {
 
     /// What kind of node it is.
     pub fn owner(&self) -> EphemeralOwner {
-        EphemeralOwner::from_raw(self.persisted().ephemeral_owner, self.tree.options.owner_rules)
+        self.tree.owner_of(self.tree.arena.owner(self.slot))
     }
 
     /// The path; `/` for the root.

@@ -112,7 +112,7 @@ impl Tree {
         stat: &StatPersisted,
     ) -> Slot {
         let slot = self.arena.insert(parent, name, data, acl, stat);
-        self.owners.add(self.owner_of(stat), slot);
+        self.owners.add(self.owner_of(stat.ephemeral_owner), slot);
         self.data_size = self.data_size.wrapping_add(node_size(path, data));
         if path == QUOTA_PATH {
             self.quota_root = Some(slot);
@@ -195,7 +195,7 @@ impl Tree {
             stat.cversion > 0
                 || never_used.is_some_and(|limit| i128::from(age_ms(stat)) > limit.as_millis() as i128)
         };
-        let ttl_is_due = |stat: &StatPersisted| match self.owner_of(stat) {
+        let ttl_is_due = |stat: &StatPersisted| match self.owner_of(stat.ephemeral_owner) {
             EphemeralOwner::Ttl(ttl_ms) => ttl_ms != 0 && age_ms(stat) > ttl_ms,
             _ => false,
         };
@@ -251,8 +251,8 @@ impl Tree {
         self.acls.put(out);
     }
 
-    pub(crate) fn owner_of(&self, stat: &StatPersisted) -> EphemeralOwner {
-        EphemeralOwner::from_raw(stat.ephemeral_owner, self.options.owner_rules)
+    pub(crate) fn owner_of(&self, raw: i64) -> EphemeralOwner {
+        EphemeralOwner::from_raw(raw, self.options.owner_rules)
     }
 
     pub(crate) fn visible_stat(&self, slot: Slot) -> Stat {

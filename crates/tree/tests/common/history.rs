@@ -42,7 +42,7 @@ pub(crate) enum Wish {
         listed: bool,
     },
     Error,
-    Multi(Vec<Wish>),
+    Multi(Vec<Self>),
 }
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d-0000000007", "é漢", "zookeeper"];
