@@ -26,6 +26,8 @@ impl fmt::Debug for Blob {
 pub enum Shape {
     /// Nothing.
     Nothing,
+    /// Nothing, and the connection closes.
+    Farewell,
     /// A path.
     Path,
     /// A path and a Stat.
@@ -55,6 +57,7 @@ impl Shape {
     pub fn of(op: i32) -> Self {
         let Some(op) = OpCode::from_code(op) else { return Self::Nothing };
         match op {
+            OpCode::CloseSession => Self::Farewell,
             OpCode::Create | OpCode::Sync => Self::Path,
             OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl => Self::PathStat,
             OpCode::Exists | OpCode::SetData | OpCode::SetAcl => Self::Stat,
@@ -206,8 +209,9 @@ impl Connected {
 }
 
 impl Reply {
-    /// Takes the payload of a frame apart, expecting `shape` when its header reports success. Watch events are
-    /// recognised by themselves. What does not fit becomes [`Body::Raw`].
+    /// Takes the payload of a frame apart, expecting `shape` when its header reports success, and perhaps results when
+    /// it does not: a multiRead that fails half way sends those it has. Watch events are recognised by themselves. What
+    /// does not fit becomes [`Body::Raw`].
     ///
     /// # Errors
     /// The frame has no whole header.
@@ -217,7 +221,7 @@ impl Reply {
         let all = reader.clone();
         let body = if xid == -1 {
             event(&mut reader)
-        } else if err != 0 {
+        } else if err != 0 && (shape != Shape::Results || reader.rest().is_empty()) {
             Ok(Body::Nothing)
         } else {
             body(&mut reader, shape)
@@ -310,7 +314,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
 
 fn body(reader: &mut Reader<'_>, shape: Shape) -> Result<Body, DecodeError> {
     Ok(match shape {
-        Shape::Nothing => Body::Nothing,
+        Shape::Nothing | Shape::Farewell => Body::Nothing,
         Shape::Path => Body::Path(take_blob(reader, "path")?),
         Shape::PathStat => Body::PathStat(take_blob(reader, "path")?, stat(reader)?),
         Shape::Stat => Body::Stat(stat(reader)?),

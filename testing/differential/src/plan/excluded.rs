@@ -1,0 +1,139 @@
+//! What is never sent, because the two servers differ on purpose or the genuine one does not survive it.
+//!
+//! Each rule has its line in `docs/differences.md`.
+
+use super::{Action, Call, Known, Request};
+use zabra_proto::{CreateKind, MultiOp, OpCode, Reader, Request as Decoded};
+use zabra_testkit::RawRequest;
+use zabra_types::CreateMode;
+
+/// The rules in force.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exclusions;
+
+impl Exclusions {
+    /// Whether nothing in the action is excluded.
+    pub(crate) fn allow(self, action: &Action) -> bool {
+        let calls: &[Call] = match action {
+            Action::Batch(_, calls) => calls,
+            Action::Connect(_, hello) => &hello.pipelined,
+            _ => &[],
+        };
+        calls.iter().all(|call| self.allow_call(call))
+    }
+
+    fn allow_call(self, call: &Call) -> bool {
+        // Versions and zxids do not matter to any rule, so nothing need be known.
+        let mut raw = call.request.resolve(&Known::default(), 0);
+        call.mutation.apply(&mut raw.body);
+        !is_excluded(&raw) && !excluded_parts(&call.request)
+    }
+}
+
+/// Operations of a multi, even of one that is spoilt as a whole and may be read differently than meant.
+fn excluded_parts(request: &Request) -> bool {
+    match request {
+        Request::Multi { ops, .. } => {
+            ops.iter().any(|sub| is_excluded_write(sub.resolve(&Known::default(), 0), true))
+        }
+        _ => false,
+    }
+}
+
+fn is_excluded(raw: &RawRequest) -> bool {
+    match OpCode::from_code(raw.op) {
+        Some(OpCode::DeleteContainer | OpCode::CreateSession) => true,
+        Some(op @ OpCode::Multi) => match Decoded::decode(op, &mut Reader::new(&raw.body)) {
+            Ok(Decoded::Multi(ops)) => ops.iter().any(excluded_multi_op),
+            _ => false,
+        },
+        _ => is_excluded_write(raw.clone(), false),
+    }
+}
+
+fn is_excluded_write(raw: RawRequest, in_multi: bool) -> bool {
+    let Some(op) = OpCode::from_code(raw.op) else { return false };
+    match Decoded::decode(op, &mut Reader::new(&raw.body)) {
+        Ok(Decoded::Create(create)) => {
+            let ttl_mode = CreateMode::from_flags(create.flags).is_some_and(CreateMode::is_ttl);
+            let kills =
+                create.kind == CreateKind::Ttl && !ttl_mode && create.ttl_ms.is_some_and(|ttl| ttl < 0);
+            (kills && !in_multi) || root_quota(&create.path) || bad_stats(&create.path, create.data)
+        }
+        Ok(Decoded::SetData(set)) => bad_stats(&set.path, set.data),
+        _ => false,
+    }
+}
+
+fn excluded_multi_op(op: &MultiOp<'_>) -> bool {
+    match op {
+        MultiOp::Create(create) => root_quota(&create.path) || bad_stats(&create.path, create.data),
+        MultiOp::SetData(set) => bad_stats(&set.path, set.data),
+        _ => false,
+    }
+}
+
+/// A quota on the root.
+fn root_quota(path: &str) -> bool {
+    path == "/zookeeper/quota/zookeeper_limits" || path == "/zookeeper/quota/zookeeper_stats"
+}
+
+/// Usage figures the genuine server cannot read (`StatsTrack`).
+fn bad_stats(path: &str, data: Option<&[u8]>) -> bool {
+    let figure = |piece: &str| {
+        let value = piece.split('=').nth(1).unwrap_or_default();
+        !piece.starts_with('=') && value.parse::<i64>().is_ok()
+    };
+    let readable = |data| {
+        std::str::from_utf8(data)
+            .is_ok_and(|text| text.split([',', ';']).filter(|piece| !piece.is_empty()).all(figure))
+    };
+    path.ends_with("/zookeeper_stats") && !data.is_some_and(readable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Mutation, XidChoice};
+
+    fn call(request: Request) -> Call {
+        Call { request, xid: XidChoice::Next, mutation: Mutation::None }
+    }
+
+    fn create_ttl(flags: i32, ttl_ms: i64) -> Request {
+        Request::Create {
+            op: OpCode::CreateTtl,
+            path: Some(b"/a".to_vec()),
+            data: None,
+            acl: Some(zabra_testkit::open_acl()),
+            flags,
+            ttl_ms,
+        }
+    }
+
+    #[test]
+    fn what_stops_the_genuine_server_is_never_sent() {
+        let stats = |data: Option<&[u8]>| {
+            let path = b"/zookeeper/quota/a/zookeeper_stats".to_vec();
+            Request::SetData(Some(path), data.map(<[u8]>::to_vec), super::super::VersionRef::Exact(-1))
+        };
+        let cases = [
+            (create_ttl(0, -1), false),
+            (create_ttl(0, 1), true),
+            (create_ttl(5, -1), true),
+            (Request::Multi { op: OpCode::Multi, ops: vec![create_ttl(0, -1)], finished: true }, true),
+            (stats(None), false),
+            (stats(Some(b"junk")), false),
+            (stats(Some(b"count=1,bytes=2")), true),
+            (stats(Some(b"count=1,bytes=2=;byteHardLimit=-1")), true),
+            (stats(Some(b"count=,bytes=2")), false),
+            (Request::Multi { op: OpCode::Multi, ops: vec![stats(None)], finished: false }, false),
+            (Request::Unknown(20, vec![]), false),
+            (Request::Unknown(-10, vec![]), false),
+            (Request::Unknown(23, vec![]), true),
+        ];
+        for (request, allowed) in cases {
+            assert_eq!(Exclusions.allow_call(&call(request.clone())), allowed, "{request:?}");
+        }
+    }
+}
