@@ -3,30 +3,41 @@
 //! Everything goes through the [`Disk`] trait, so that tests can pull the plug at any call. The crate knows no
 //! thread, no network and no configuration file; it keeps no clock except to say how long a sync took.
 //!
-//! Start with [`TxnLog`] for writing and [`LogReader`] for reading. Whatever was not flushed was not promised; a
+//! Start with [`recover`], then [`TxnLog`] and [`write_snapshot`]. Whatever was not flushed was not promised; a
 //! failed write or sync closes the log for good; damage is refused with its file and offset, never skipped.
 
+mod dirs;
 mod disk;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 mod fault;
 mod log;
 mod name;
+mod purge;
+mod recover;
 mod snapshot;
+mod trigger;
 
+pub use dirs::{DataDirs, DirError, dir_size};
 pub use disk::{DirEntry, Disk, DiskFile, RealDisk};
 pub use error::{Doing, StorageError};
 #[cfg(any(test, feature = "testing"))]
 pub use fault::{Fault, FaultDisk, Loss, SECTOR};
 pub use log::{
-    Damage, Flushed, Found, Hidden, LogEntry, LogError, LogNotice, LogOptions, LogReader, ReadError, Stop,
-    TxnLog,
+    Damage, Flushed, Found, Hidden, LogEntry, LogError, LogNotice, LogOptions, LogReader, ReadError,
+    RepairPlan, Stop, TruncateError, Truncated, TxnLog, plan_repair, truncate_log,
 };
 pub use name::{
     NamedFile, VERSION_DIR, list_logs, list_snapshots, log_name, log_zxid, snapshot_name, snapshot_zxid,
+};
+pub use purge::{RETAIN_COUNT_MIN, RemovedFile, purge};
+pub use recover::{
+    DigestMismatch, Origin, RecoverError, RecoverOptions, Recovered, RecoveryReport, RejectedSnapshot,
+    recover, restore,
 };
 pub use snapshot::{
     Candidate, Compression, LoadSnapshotError, LoadedSnapshot, SharedTree, SnapshotDamage, SnapshotInfo,
     SnapshotOptions, SnapshotProblem, candidates, load_snapshot, read_snapshot, stream_snapshot,
     valid_snapshots, write_snapshot,
 };
+pub use trigger::SnapshotTrigger;

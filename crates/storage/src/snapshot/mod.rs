@@ -10,6 +10,7 @@ pub use read::{
 };
 pub use stream::Compression;
 pub use valid::{Candidate, candidates, valid_snapshots};
+pub(crate) use write::NEW_SNAPSHOT_PREFIX;
 pub use write::{SharedTree, SnapshotInfo, SnapshotOptions, stream_snapshot, write_snapshot};
 
 /// Magic `ZKSN`, version 2, database id -1.

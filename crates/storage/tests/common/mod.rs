@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zabra_proto::{FieldLimit, Txn, TxnHeader, TxnType, encode_txn};
+use zabra_proto::{AclList, CreateTxn, FieldLimit, Txn, TxnDigest, TxnHeader, TxnType, encode_txn};
 use zabra_storage::{Disk, FaultDisk, LogNotice, LogOptions, LogReader, ReadError, TxnLog};
 use zabra_tree::{NodeAcl, Tree, TreeOptions};
 use zabra_types::{OwnerRules, SessionId, WallTime, Xid, Zxid};
@@ -118,4 +118,57 @@ pub(crate) fn dump(tree: &Tree) -> String {
         line(&[&head[..], &numbers, &times, &versions, &[hex(stat.ephemeral_owner)]].concat());
     }
     out
+}
+
+/// The payloads of the first `count` transactions of a history, with digests: sessions, nodes in two levels, changed
+/// data, deletions, ephemeral nodes that go with their session.
+pub(crate) fn history(count: i64) -> Vec<Vec<u8>> {
+    let mut tree = Tree::new(fixture_options());
+    let mut payloads = Vec::new();
+    for raw in 1..=count {
+        let (kind, txn) = step(&tree, raw);
+        let header = TxnHeader {
+            session: SessionId::from_raw(0x100 + raw / 20),
+            cxid: Xid::from_raw(raw as i32),
+            zxid: zxid(raw),
+            time: WallTime::from_millis(1_795_237_966_287 + raw),
+            kind: kind.code(),
+        };
+        tree.apply(&header, &txn, &mut ());
+        let digest = TxnDigest { version: TxnDigest::VERSION, digest: tree.digest() };
+        let mut payload = Vec::new();
+        encode_txn(&mut payload, &header, &txn, (kind != TxnType::Error).then_some(digest));
+        payloads.push(payload);
+    }
+    payloads
+}
+
+fn step(tree: &Tree, raw: i64) -> (TxnType, Txn<'static>) {
+    const DATA: &[u8] = &[b'B'; 900];
+    let top = format!("/t{}", raw / 20);
+    let create = |path: String, ephemeral| {
+        let parent = tree.get(path.rsplit_once('/').unwrap().0).unwrap();
+        let parent_cversion = parent.persisted().cversion + 1;
+        let data = Some(&DATA[..(raw * 31 % 900) as usize]);
+        let acl = AclList::OPEN;
+        (TxnType::Create, Txn::Create(CreateTxn { path: path.into(), data, acl, ephemeral, parent_cversion }))
+    };
+    match raw % 20 {
+        1 => (TxnType::CreateSession, Txn::CreateSession { timeout_ms: 4000 }),
+        2 => create(top, false),
+        3 | 7 => create(format!("{top}/e{raw}"), true),
+        11 | 15 => {
+            let version = tree.get(&top).unwrap().persisted().version + 1;
+            (TxnType::SetData, Txn::SetData { path: top.into(), data: None, version })
+        }
+        13 => (TxnType::Delete, Txn::Delete { path: format!("{top}/n{}", raw - 1).into() }),
+        16 => (TxnType::Error, Txn::Error { code: -110 }),
+        19 => {
+            let session = SessionId::from_raw(0x100 + raw / 20);
+            let paths = tree.ephemerals_of(session).map(Into::into).collect();
+            (TxnType::CloseSession, Txn::CloseSession { paths: Some(paths) })
+        }
+        0 => (TxnType::Error, Txn::Error { code: -101 }),
+        _ => create(format!("{top}/n{raw}"), false),
+    }
 }
