@@ -58,28 +58,32 @@ fn is_excluded_write(raw: RawRequest, in_multi: bool) -> bool {
             let ttl_mode = CreateMode::from_flags(create.flags).is_some_and(CreateMode::is_ttl);
             let kills =
                 create.kind == CreateKind::Ttl && !ttl_mode && create.ttl_ms.is_some_and(|ttl| ttl < 0);
-            (kills && !in_multi) || root_quota(&create.path) || bad_stats(&create.path, create.data)
+            (kills && !in_multi)
+                || root_quota(create.path.as_deref())
+                || bad_stats(create.path.as_deref(), create.data)
         }
-        Ok(Decoded::SetData(set)) => bad_stats(&set.path, set.data),
+        Ok(Decoded::SetData(set)) => bad_stats(set.path.as_deref(), set.data),
         _ => false,
     }
 }
 
 fn excluded_multi_op(op: &MultiOp<'_>) -> bool {
     match op {
-        MultiOp::Create(create) => root_quota(&create.path) || bad_stats(&create.path, create.data),
-        MultiOp::SetData(set) => bad_stats(&set.path, set.data),
+        MultiOp::Create(create) => {
+            root_quota(create.path.as_deref()) || bad_stats(create.path.as_deref(), create.data)
+        }
+        MultiOp::SetData(set) => bad_stats(set.path.as_deref(), set.data),
         _ => false,
     }
 }
 
 /// A quota on the root.
-fn root_quota(path: &str) -> bool {
-    path == "/zookeeper/quota/zookeeper_limits" || path == "/zookeeper/quota/zookeeper_stats"
+fn root_quota(path: Option<&str>) -> bool {
+    matches!(path, Some("/zookeeper/quota/zookeeper_limits" | "/zookeeper/quota/zookeeper_stats"))
 }
 
 /// Usage figures the genuine server cannot read (`StatsTrack`).
-fn bad_stats(path: &str, data: Option<&[u8]>) -> bool {
+fn bad_stats(path: Option<&str>, data: Option<&[u8]>) -> bool {
     let figure = |piece: &str| {
         let value = piece.split('=').nth(1).unwrap_or_default();
         !piece.starts_with('=') && value.parse::<i64>().is_ok()
@@ -88,7 +92,7 @@ fn bad_stats(path: &str, data: Option<&[u8]>) -> bool {
         std::str::from_utf8(data)
             .is_ok_and(|text| text.split([',', ';']).filter(|piece| !piece.is_empty()).all(figure))
     };
-    path.ends_with("/zookeeper_stats") && !data.is_some_and(readable)
+    path.is_some_and(|path| path.ends_with("/zookeeper_stats")) && !data.is_some_and(readable)
 }
 
 #[cfg(test)]
