@@ -79,7 +79,7 @@ pub(crate) fn judge(
 /// The end of the last byte of a file that is not zero, or `from` if that is before it.
 fn written_end(file: &dyn DiskFile, from: u64) -> io::Result<u64> {
     let mut end = file.size()?;
-    let mut chunk = vec![0; 1 << 20];
+    let mut chunk = vec![0; end.saturating_sub(from).min(1 << 20) as usize];
     while end > from {
         let start = from.max(end.saturating_sub(chunk.len() as u64));
         let read = read_full(file, &mut chunk[..(end - start) as usize], start)?;
