@@ -37,9 +37,10 @@ pub enum MultiRead<'a> {
 /// As for any body. The reason [`DecodeReason::Null`] in the field `acl` stands out because the genuine server takes no
 /// zxid for it.
 pub fn read_multi<'a>(reader: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, DecodeError> {
-    let mut ops = Vec::new();
+    const MIXED: DecodeError = DecodeError { field: "multi type", reason: DecodeReason::Mixed };
+    let (mut ops, mut reads) = (Vec::new(), false);
     while let Some(op) = next_header(reader)? {
-        ops.push(match op {
+        let op = match op {
             OpCode::Create => MultiOp::Create(read_create(reader, CreateKind::Create)?),
             OpCode::Create2 => MultiOp::Create(read_create(reader, CreateKind::Create2)?),
             OpCode::CreateContainer => MultiOp::Create(read_create(reader, CreateKind::Container)?),
@@ -47,13 +48,21 @@ pub fn read_multi<'a>(reader: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, Decod
             OpCode::Delete => MultiOp::Delete(Delete::decode(reader)?),
             OpCode::SetData => MultiOp::SetData(SetData::decode(reader)?),
             OpCode::Check => MultiOp::Check(Check::decode(reader)?),
-            OpCode::GetData | OpCode::GetChildren => {
-                return Err(DecodeError { field: "multi type", reason: DecodeReason::Mixed });
+            // Found out only by what follows: a create behind it may be wrong in another way.
+            OpCode::GetData | OpCode::GetChildren if ops.is_empty() => {
+                PathWatch::decode(reader)?;
+                reads = true;
+                continue;
             }
+            OpCode::GetData | OpCode::GetChildren => return Err(MIXED),
             other => return Err(unknown(other.code())),
-        });
+        };
+        if reads {
+            return Err(MIXED);
+        }
+        ops.push(op);
     }
-    Ok(ops)
+    if reads { Err(MIXED) } else { Ok(ops) }
 }
 
 /// Reads the list of a multiRead.
