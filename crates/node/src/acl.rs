@@ -120,12 +120,8 @@ pub(crate) fn expand(
         out.put_text(id);
         if out.len() > limit.0 { Err(KeeperError::InvalidAcl) } else { Ok(()) }
     };
-    let mut seen = BTreeSet::new();
-    for entry in entries {
+    for entry in once_each(entries)? {
         let (scheme, id) = (entry.scheme.as_deref(), entry.id.as_deref());
-        if !seen.insert((entry.perms, scheme, id)) {
-            continue;
-        }
         match (scheme.ok_or(KeeperError::InvalidAcl)?, id) {
             ("auth", _) => {
                 let mut proved = who.iter().filter(|have| schemes.authenticates(&have.scheme)).peekable();
@@ -142,6 +138,31 @@ pub(crate) fn expand(
     }
     out[..4].copy_from_slice(&i32::to_be_bytes(count));
     Ok(StoredAcl::List(out.into_boxed_slice()))
+}
+
+/// The entries without those that repeat an earlier one.
+///
+/// The genuine server compares each entry with those before it field by field, and stumbles over a null it has to
+/// compare: a null scheme behind equal permissions, a null id behind equal permissions and scheme.
+fn once_each<'e, 'a>(entries: &'e [AclEntry<'a>]) -> Result<Vec<&'e AclEntry<'a>>, KeeperError> {
+    let mut seen: BTreeSet<(Perms, Option<&str>, Option<&str>)> = BTreeSet::new();
+    let mut once = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (perms, scheme, id) = (entry.perms, entry.scheme.as_deref(), entry.id.as_deref());
+        let next = seen.range((perms, scheme, None)..).next().filter(|next| next.0 == perms);
+        let stumbles = match (scheme, id) {
+            (None, _) => next.is_some(),
+            (_, None) => next.is_some_and(|next| next.1 == scheme),
+            _ => false,
+        };
+        if stumbles {
+            return Err(KeeperError::MarshallingError);
+        }
+        if seen.insert((perms, scheme, id)) {
+            once.push(entry);
+        }
+    }
+    Ok(once)
 }
 
 #[cfg(test)]
@@ -217,7 +238,14 @@ mod tests {
             (vec![entry(3, Some("auth"), None)], Ok(vec!["3 digest alice:x", "3 digest alice:y"])),
             // The first bad entry decides.
             (vec![entry(1, None, None), entry(1, Some("world"), None)], Err(InvalidAcl)),
-            (vec![entry(1, Some("world"), None), entry(1, None, None)], Err(MarshallingError)),
+            (vec![entry(1, Some("world"), None), entry(2, None, None)], Err(MarshallingError)),
+            (vec![entry(1, Some("nobody"), None), entry(2, Some("digest"), None)], Err(InvalidAcl)),
+            // Unless looking for repeated entries meets a null before.
+            (vec![entry(1, Some("nobody"), Some("x")), entry(1, None, None)], Err(MarshallingError)),
+            (vec![entry(1, None, None), entry(1, None, None)], Err(MarshallingError)),
+            (vec![entry(1, Some("auth"), Some("")), entry(1, Some("auth"), None)], Err(MarshallingError)),
+            (vec![entry(1, Some("nobody"), None), entry(1, Some("nobody"), None)], Err(MarshallingError)),
+            (vec![entry(1, Some("nobody"), None), entry(1, Some("no"), None)], Err(InvalidAcl)),
             // Only entries equal in the request are taken once.
             (
                 vec![

@@ -32,7 +32,9 @@ impl Preparer {
     /// down as an error, as is every one after it; those before it stay written and are not applied.
     ///
     /// # Errors
-    /// `MarshallingError` alone, where the genuine server stumbles and refuses the whole request.
+    /// `MarshallingError` alone, where the genuine server stumbles and refuses the whole request. It then leaves what it
+    /// had prepared outstanding until the refusal is applied, so that the next request can miss a sequence number; here
+    /// nothing is left.
     fn all_or_none(
         &mut self,
         at: &Surroundings<'_>,

@@ -116,10 +116,11 @@ fn session_errors_are_results() {
     world.apply_all();
 }
 
-/// All of these are refused as a whole; all but the last take a zxid.
+/// All of these are refused as a whole; all but the last two take a zxid.
 #[test]
 fn what_cannot_be_read_is_refused_as_a_whole() {
     let null = |op, rest: usize| (op, [vec![0xff; 4], vec![0; rest]].concat());
+    let read = || (OpCode::GetData, vec![0, 0, 0, 2, b'/', b'a', 0]);
     let bad_flags = create("/a", 9);
     let null_id = create_with(OpCode::Create, Some("/a"), None, None, 0, 0).1;
     let null_id = {
@@ -138,7 +139,9 @@ fn what_cannot_be_read_is_refused_as_a_whole() {
         multi(&[null(OpCode::SetData, 8)]),
         multi(&[null(OpCode::Check, 4)]),
         multi(&[bad_flags]),
-        multi(&[(OpCode::GetData, delete("/a", 0).1)]),
+        multi(&[read()]),
+        multi(&[create("/a", 0), read()]),
+        multi(&[read(), create("/a", 0)]),
         multi(&[create("/a", 0), null_id]),
     ];
     let mut world = World::new(NodeOptions::default());
@@ -150,7 +153,9 @@ fn what_cannot_be_read_is_refused_as_a_whole() {
     world.apply_all();
     assert!(world.tree.get("/a").is_none());
     let null_list = create_with(OpCode::Create, Some("/a"), None, None, 0, 0);
-    assert_eq!(shown(&world.prepare(ALICE, &multi(&[null_list]))), "refused -5");
+    for ask in [multi(&[null_list.clone()]), multi(&[read(), null_list])] {
+        assert_eq!(shown(&world.prepare(ALICE, &ask)), "refused -5");
+    }
 }
 
 /// The genuine server looks at these one operation at a time.
