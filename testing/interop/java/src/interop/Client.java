@@ -86,15 +86,16 @@ public final class Client implements AutoCloseable {
         }
     }
 
-    /** Waits for this state, passing over others. */
-    public void await(KeeperState wanted) throws InterruptedException {
+    /** Waits for one of these states, passing over others; returns it. */
+    public KeeperState await(KeeperState... wanted) throws InterruptedException {
         KeeperState seen;
         do {
             seen = states.poll(PATIENCE_S, TimeUnit.SECONDS);
             if (seen == null) {
-                throw new IllegalStateException("never became " + wanted);
+                throw new IllegalStateException("never became " + List.of(wanted));
             }
-        } while (seen != wanted);
+        } while (!List.of(wanted).contains(seen));
+        return seen;
     }
 
     /**

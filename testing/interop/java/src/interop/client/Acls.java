@@ -228,6 +228,10 @@ final class Acls {
             client.await(KeeperState.AuthFailed);
             attempt(scheme, () -> client.zk.exists("/", false));
             say("%s: %s", scheme, client.zk.getState());
+            // The connection is lost, the session is not.
+            try (Client again = new Client(server, Client.TIMEOUT_MS, client.zk.getSessionId(), client.zk.getSessionPasswd())) {
+                say("%s: renewed as %s", scheme, again.await(KeeperState.SyncConnected, KeeperState.Expired));
+            }
             client.close();
         }
     }
