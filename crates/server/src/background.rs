@@ -1,20 +1,26 @@
 //! What the server does by itself: ending sessions, reaping containers and TTL nodes, purging old files.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use zabra_node::Reaper;
+use zabra_storage::{DataDirs, RealDisk};
 
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::options;
+use crate::pipeline::chain;
 
 /// Starts all of them; they end when `stop` turns true.
 pub(crate) fn start(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
     until(stop, expire_sessions(Arc::clone(core)));
     until(stop, reap(Arc::clone(core)));
+    if let Some(every) = core.config.storage.purge.interval {
+        until(stop, purge(Arc::clone(core), every));
+    }
 }
 
 fn until(stop: &watch::Receiver<bool>, work: impl Future<Output = ()> + Send + 'static) {
@@ -67,5 +73,25 @@ async fn reap(core: Arc<Core>) {
             let mut brain = core.brain.lock();
             core.propose_own(&mut brain, |preparer, at| preparer.delete_container(at, &path));
         }
+    }
+}
+
+/// Removes snapshots and logs that are not needed any more; at once, and then at its interval.
+async fn purge(core: Arc<Core>, every: Duration) {
+    loop {
+        let job = Arc::clone(&core);
+        let purged = tokio::task::spawn_blocking(move || {
+            let storage = &job.config.storage;
+            let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);
+            zabra_storage::purge(&RealDisk, &dirs, storage.purge.retain_count as usize)
+        })
+        .await;
+        match purged {
+            Ok(Ok(removed)) if removed.is_empty() => debug!("no old snapshots or logs to purge"),
+            Ok(Ok(removed)) => info!(files = removed.len(), "purged old snapshots and logs"),
+            Ok(Err(error)) => warn!(error = chain(&error), "cannot purge old snapshots and logs"),
+            Err(error) => warn!(%error, "purging old snapshots and logs was cut short"),
+        }
+        sleep(every).await;
     }
 }

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::conn::{Connections, Outbox};
 use crate::options;
 use crate::pipeline::{LogQueue, Origin, Queued};
+use crate::snapshots::LastSnapshot;
 use crate::stats::ServerStats;
 
 /// What decides about writes and sessions; one owner at a time.
@@ -69,6 +70,8 @@ pub(crate) struct Core {
     pub(crate) conns: Connections,
     /// Transactions on their way to the log.
     pub(crate) queue: LogQueue,
+    /// The last snapshot of this process.
+    pub(crate) last_snapshot: LastSnapshot,
     /// What is counted.
     pub(crate) stats: ServerStats,
     connection_throttle: Mutex<Option<ConnectionThrottle>>,
@@ -92,6 +95,7 @@ impl Core {
             watches: Mutex::new(WatchTable::new(options::hash_key())),
             conns: Connections::default(),
             queue: LogQueue::default(),
+            last_snapshot: LastSnapshot::default(),
             stats: ServerStats::default(),
             phase: AtomicU8::new(Phase::Running as u8),
             failure: watch::Sender::new(None),

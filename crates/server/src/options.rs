@@ -7,11 +7,11 @@ use zabra_node::{
     AdmissionWeights, ConnectionThrottle, NodeOptions, ReaperOptions, ThrottleOptions, TimeoutBounds,
 };
 use zabra_proto::{FieldLimit, FrameLimits};
-use zabra_storage::LogOptions;
+use zabra_storage::{Compression, DataDirs, LogOptions, RecoverOptions, SnapshotOptions};
 use zabra_tree::TreeOptions;
 use zabra_types::{Now, OwnerRules};
 
-use crate::config::{self, Config, ProviderClass};
+use crate::config::{self, Config, ProviderClass, SnapshotCompression};
 
 /// What preparation and reads are told.
 pub(crate) fn node(config: &Config) -> NodeOptions {
@@ -32,10 +32,38 @@ pub(crate) fn tree(config: &Config) -> TreeOptions {
     TreeOptions { owner_rules: owner_rules(config), digest: config.storage.digest, hash_seed: hash_key() }
 }
 
+/// How snapshots are written.
+pub(crate) fn snapshot(config: &Config) -> SnapshotOptions {
+    SnapshotOptions {
+        compression: match config.storage.snapshot_compression {
+            SnapshotCompression::None => Compression::None,
+            SnapshotCompression::Gzip => Compression::Gzip,
+            SnapshotCompression::Snappy => Compression::Snappy,
+        },
+        digest: config.storage.digest,
+        last_zxid: config.storage.serialize_last_zxid,
+        sync: true,
+    }
+}
+
+/// How the data is recovered.
+pub(crate) fn recover(config: &Config) -> RecoverOptions {
+    let storage = &config.storage;
+    RecoverOptions {
+        dirs: DataDirs::new(&storage.data_dir, &storage.data_log_dir),
+        dir_autocreate: storage.data_dir_autocreate,
+        db_autocreate: storage.db_autocreate,
+        trust_empty_snapshot: storage.trust_empty_snapshot,
+        tree: tree(config),
+        limit: FieldLimit(limits(config).field_len_max),
+        snapshot: snapshot(config),
+    }
+}
+
 /// How the log is written.
 pub(crate) fn log(config: &Config) -> LogOptions {
     LogOptions {
-        dir: config.storage.data_log_dir.join("version-2"),
+        dir: DataDirs::new(&config.storage.data_dir, &config.storage.data_log_dir).logs,
         force_sync: config.storage.force_sync,
         growth: config.storage.log_growth,
         file_size_max: config.storage.log_size_max,

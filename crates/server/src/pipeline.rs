@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{error, warn};
 use zabra_node::{Events, WatchTable, reply, reply::AfterReply};
 use zabra_proto::{ConnectResponse, OpCode, Txn, TxnHeader, decode_txn};
+use zabra_storage::{LogError, TxnLog};
 use zabra_tree::{DigestCheck, Outcome, Tree};
 use zabra_types::{SessionId, SessionPassword, Xid};
 
@@ -18,7 +19,7 @@ use crate::conn::{Conn, handshake};
 use crate::core::{Brain, Core};
 use crate::events::Delivery;
 use crate::reads;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Logged, Snapshots};
 use crate::stats::millis;
 
 /// Who gets the answer to a transaction.
@@ -106,18 +107,21 @@ impl LogQueue {
 }
 
 /// The log thread: runs until the queue is closed and drained, or the disk fails.
-pub(crate) fn run_log(core: &Arc<Core>, mut log: zabra_storage::TxnLog, mut snapshots: Snapshots) {
+pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshots) {
     let mut batch = Vec::new();
     while core.queue.take(&mut batch) {
-        if let Err(error) = write_batch(core, &mut log, &batch) {
-            core.fail(format!("the transaction log cannot be written: {}", chain(&error)));
-            return;
-        }
+        let flushed = match write_batch(core, &mut log, &batch) {
+            Ok(flushed) => flushed,
+            Err(error) => {
+                core.fail(format!("the transaction log cannot be written: {}", chain(&error)));
+                return;
+            }
+        };
         if let Err(why) = commit(core, &mut batch) {
             core.fail(why);
             return;
         }
-        if let Err(error) = snapshots.after_flush(core, &mut log) {
+        if let Err(error) = snapshots.after_flush(core, &mut log, flushed) {
             core.fail(format!("the transaction log cannot be rolled: {}", chain(&error)));
             return;
         }
@@ -136,27 +140,21 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn write_batch(
-    core: &Core,
-    log: &mut zabra_storage::TxnLog,
-    batch: &[Queued],
-) -> Result<(), zabra_storage::LogError> {
+fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged, LogError> {
     for txn in batch {
         log.append(txn.header.zxid, &txn.payload)?;
     }
-    let start = Instant::now();
-    log.flush()?;
-    let took = start.elapsed();
-    core.stats.fsynctime.record(millis(took));
-    core.stats.sync_processor_batch_size.record(batch.len() as u64);
-    if took > core.config.storage.sync_warning_threshold {
+    let flushed = log.flush()?;
+    core.stats.fsynctime.record(millis(flushed.sync_time));
+    core.stats.sync_processor_batch_size.record(flushed.entries);
+    if flushed.sync_time > core.config.storage.sync_warning_threshold {
         core.stats.fsync_threshold_exceed_count.increment();
         warn!(
-            took_ms = millis(took),
+            took_ms = millis(flushed.sync_time),
             "syncing the transaction log took long: the disk is busy or slow, and every write waits for it"
         );
     }
-    Ok(())
+    Ok(Logged { entries: flushed.entries, bytes: flushed.bytes })
 }
 
 /// Applies flushed transactions in order and answers them.

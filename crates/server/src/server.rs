@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, info, warn};
 use zabra_node::{Preparer, SessionTracker};
+use zabra_storage::{Disk, Origin, RealDisk, RecoverError, RecoveryReport, TxnLog};
 use zabra_types::{ServerId, Zxid};
 
 use crate::clock::Clock;
 use crate::config::{Config, Endpoint, Refusal};
 use crate::core::{Brain, Core, CoreParts};
 use crate::pipeline::run_log;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Logged, Snapshots};
+use crate::stats::millis;
 use crate::{background, listener, options};
 
 /// The server id in the session ids of a standalone server, as the genuine one has it.
@@ -35,7 +37,17 @@ pub enum StartError {
         /// The data directory.
         data_dir: PathBuf,
         /// What is wrong with it.
-        source: io::Error,
+        source: RecoverError,
+    },
+    /// There is no data, and `db.autocreate=false` forbids to begin with none.
+    #[error(
+        "{} has no database, and db.autocreate=false says that there must be one; \
+         restore it, or create an empty file named initialize in dataLogDir to begin with none",
+        .data_dir.display()
+    )]
+    NoDatabase {
+        /// The data directory.
+        data_dir: PathBuf,
     },
     /// A thread cannot be started.
     #[error("cannot start a thread")]
@@ -122,14 +134,14 @@ impl Server {
             source,
         })?;
 
-        let (core, recovery, log) = recover(config)?;
+        let Parts { core, recovery, log, replayed } = recover(config)?;
         let core = Arc::new(core);
         let (stop, stopped) = watch::channel(false);
         let log_thread = std::thread::Builder::new()
             .name("log".to_owned())
             .spawn({
                 let core = Arc::clone(&core);
-                let snapshots = Snapshots::new(&core);
+                let snapshots = Snapshots::new(&core, replayed);
                 move || run_log(&core, log, snapshots)
             })
             .map_err(StartError::Thread)?;
@@ -197,21 +209,82 @@ impl Server {
     }
 }
 
-fn recover(config: Config) -> Result<(Core, Recovery, zabra_storage::TxnLog), StartError> {
+/// What recovery hands on.
+struct Parts {
+    core: Core,
+    recovery: Recovery,
+    log: TxnLog,
+    replayed: Logged,
+}
+
+fn recover(config: Config) -> Result<Parts, StartError> {
     let start = Instant::now();
-    let clock = Clock::start();
-    let tree = zabra_tree::Tree::new(options::tree(&config));
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let failed = |source| StartError::Data { data_dir: config.storage.data_dir.clone(), source };
+    let mut replayed = Logged::default();
+    let recovered = zabra_storage::recover(&disk, &options::recover(&config), |_, payload| {
+        replayed.entries += 1;
+        replayed.bytes += payload.len() as u64;
+    })
+    .map_err(failed)?;
+    let report = recovered.report;
+    tell(&report);
+    if report.origin == Origin::Missing {
+        return Err(StartError::NoDatabase { data_dir: config.storage.data_dir.clone() });
+    }
+    let mut tree = recovered.tree;
+    let orphans = tree.remove_orphan_ephemerals();
+    if orphans > 0 {
+        info!(nodes = orphans, "removed ephemeral nodes of sessions that no longer exist");
+        // No transaction says so: a snapshot must, before anything is logged that builds on it.
+        let dirs = options::recover(&config).dirs;
+        zabra_storage::write_snapshot(&*disk, &dirs.snapshots, &tree, options::snapshot(&config))
+            .map_err(|error| failed(error.into()))?;
+    }
     let last = tree.last_zxid();
-    let sessions = SessionTracker::new(STANDALONE_ID, Clock::id_seed(), config.sessions.tick_time);
-    let log = zabra_storage::TxnLog::open(Arc::new(zabra_storage::RealDisk), options::log(&config), last);
+    let log = TxnLog::open(disk, options::log(&config), last);
+    let clock = Clock::start();
+    let mut sessions = SessionTracker::new(STANDALONE_ID, Clock::id_seed(), config.sessions.tick_time);
+    for (session, timeout_ms) in tree.sessions() {
+        sessions.track(session, timeout_ms, clock.now());
+    }
     let recovery = Recovery {
         last_zxid: last,
-        snapshot: None,
-        txns_replayed: 0,
+        snapshot: match report.origin {
+            Origin::Snapshot { file, .. } => Some(file),
+            Origin::Logs | Origin::Empty | Origin::Missing => None,
+        },
+        txns_replayed: report.replayed,
         node_count: tree.node_count(),
-        session_count: tree.sessions().len(),
+        session_count: sessions.len(),
         took: start.elapsed(),
     };
     let brain = Brain { preparer: Preparer::new(options::node(&config), last), sessions };
-    Ok((Core::new(config, CoreParts { clock, brain, tree }), recovery, log))
+    let core = Core::new(config, CoreParts { clock, brain, tree });
+    core.stats.dbinittime.record(millis(recovery.took));
+    core.stats.startup_txns_loaded.record(recovery.txns_replayed);
+    core.stats.digest_mismatches_count.add(report.mismatches);
+    Ok(Parts { core, recovery, log, replayed })
+}
+
+/// Logs what an operator should know about the recovery.
+fn tell(report: &RecoveryReport) {
+    for snapshot in &report.rejected {
+        warn!(
+            file = %snapshot.file.display(), reason = snapshot.reason,
+            "a snapshot cannot be used; an older one and the logs after it are"
+        );
+    }
+    for notice in &report.log_notices {
+        warn!("{notice}");
+    }
+    for mismatch in &report.first_mismatches {
+        error!(
+            zxid = %mismatch.zxid, expected = mismatch.expected, actual = mismatch.actual,
+            "the tree is not as it was when this transaction was logged"
+        );
+    }
+    if let Some(zxid) = report.uncovered {
+        warn!(%zxid, "the snapshot shows effects of transactions that the logs no longer have");
+    }
 }

@@ -93,11 +93,16 @@ fn greet(server: &Server) {
 fn failure_of(error: StartError) -> Failure {
     let code = match &error {
         StartError::Refused(_) | StartError::NoClientPort => Code::Invocation,
-        StartError::Data { .. } => Code::DataDirectory,
+        StartError::Data { .. } | StartError::NoDatabase { .. } => Code::DataDirectory,
         StartError::Admin { .. } => Code::AdminServer,
         StartError::Bind { .. } | StartError::Thread(_) => Code::Unexpected,
     };
-    Failure::new(code, chain(&error))
+    let mut text = chain(&error);
+    if let StartError::Data { source, .. } = &error {
+        text.push_str("\nWhat to do: ");
+        text.push_str(source.advice());
+    }
+    Failure::new(code, text)
 }
 
 fn unexpected(error: std::io::Error) -> Failure {

@@ -1,6 +1,7 @@
 //! Reading the transaction log over all its files.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,26 @@ pub enum LogNotice {
         /// The transaction.
         zxid: Zxid,
     },
+}
+
+impl fmt::Display for LogNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TornTail { file, offset, last } => write!(
+                f,
+                "{}: a write after transaction {last} was cut short by a crash, at byte {offset}; nobody was told that it succeeded",
+                file.display()
+            ),
+            Self::EmptyFile { file } => {
+                write!(f, "{}: empty, left by a crash before anything was written; removed", file.display())
+            }
+            Self::OutOfOrder { file, offset, zxid } => write!(
+                f,
+                "{}: transaction {zxid} at byte {offset} does not come after the one before it; passed over",
+                file.display()
+            ),
+        }
+    }
 }
 
 /// Reads transactions in order, over all files, and checks that none is missing.
