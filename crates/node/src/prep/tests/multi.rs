@@ -153,7 +153,7 @@ fn what_cannot_be_read_is_refused_as_a_whole() {
     world.apply_all();
     assert!(world.tree.get("/a").is_none());
     let null_list = create_with(OpCode::Create, Some("/a"), None, None, 0, 0);
-    for ask in [multi(&[null_list.clone()]), multi(&[read(), null_list])] {
+    for ask in [multi(core::slice::from_ref(&null_list)), multi(&[read(), null_list.clone()])] {
         assert_eq!(shown(&world.prepare(ALICE, &ask)), "refused -5");
     }
 }
