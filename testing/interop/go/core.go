@@ -225,7 +225,7 @@ func containersAndTTL(t *test) {
 	conn := t.client()
 	must(conn.CreateContainer(t.root+"/c", nil, zk.FlagContainer, open))
 	must(conn.Create(t.root+"/c/x", nil, 0, open))
-	must(conn.CreateTTL(t.root+"/t", nil, zk.FlagTTL, open, 100*time.Millisecond))
+	must(conn.CreateTTL(t.root+"/t", nil, zk.FlagTTL, open, 400*time.Millisecond))
 	_, _, container, err := conn.ExistsW(t.root + "/c")
 	t.result("watch", "set", err)
 	_, _, ttl, err := conn.ExistsW(t.root + "/t")
