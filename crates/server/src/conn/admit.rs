@@ -97,7 +97,7 @@ impl Batch<'_> {
         match OpCode::from_code(header.op) {
             Some(OpCode::Auth) => self.authenticate(header.xid, body),
             Some(OpCode::Sasl) => self.sasl(header.xid, body),
-            Some(_) if !self.core.is_authenticated(&self.identities) => {
+            _ if !self.core.is_authenticated(&self.identities) => {
                 Ok(self.refuse_now(header.xid, KeeperError::SessionClosedRequireSaslAuth))
             }
             Some(op)
@@ -234,7 +234,8 @@ impl Batch<'_> {
                     }
                 }
             }
-            _ => Err(Refused::Failed),
+            Ok(_) => Err(Refused::Failed),
+            Err(error) => return Err(Closed::Broken(format!("an auth packet cannot be read: {error}"))),
         };
         match accepted {
             Ok(()) => {
