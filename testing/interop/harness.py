@@ -60,10 +60,10 @@ def temp_dir(prefix="zabra-interop-"):
     return path
 
 
-def run(argv, *, cwd=None, env=None, timeout=120, stdin=""):
+def run(argv, *, cwd=None, env=None, timeout=120, stdin="", hopeless=lambda: None):
     """Runs a program to its end. Returns a CompletedProcess with text stdout and stderr; never raises on a
     non-zero exit. A program that outlives `timeout` (seconds) is killed with its children and reported with
-    exit status 124."""
+    exit status 124; so is one for which `hopeless` returns a reason, ten seconds after it first does."""
     process = subprocess.Popen(
         [str(arg) for arg in argv],
         cwd=cwd,
@@ -76,16 +76,23 @@ def run(argv, *, cwd=None, env=None, timeout=120, stdin=""):
         start_new_session=True,
     )
     _remember(process)
-    try:
-        out, err = process.communicate(stdin, timeout=timeout)
-        code = process.returncode
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        err += f"\nkilled after {timeout} s\n"
-        code = 124
-    finally:
-        _forget(process)
+    why = None
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            out, err = process.communicate(stdin, timeout=min(0.5, max(0.01, deadline - time.monotonic())))
+            break
+        except subprocess.TimeoutExpired:
+            stdin = None  # handed over already
+        if time.monotonic() >= deadline:
+            why = why or f"killed after {timeout} s"
+            os.killpg(process.pid, signal.SIGKILL)
+        elif not why and (why := hopeless()):
+            deadline = min(deadline, time.monotonic() + 10)
+    _forget(process)
+    code = 124 if why and process.returncode == -signal.SIGKILL else process.returncode
+    if code == 124:
+        err += f"\n{why}\n"
     return subprocess.CompletedProcess(argv, code, out, err)
 
 
@@ -162,6 +169,13 @@ class Server:
     @property
     def hostport(self):
         return f"127.0.0.1:{self.port}"
+
+    def died(self):
+        """Why the server is gone although nobody ended it, or None."""
+        process = self.process
+        if process is None or process.poll() is None:
+            return None
+        return f"the {self.kind} server ended by itself with {process.returncode}"
 
     @property
     def pid(self):

@@ -1,10 +1,18 @@
 """ACLs, identities, refusals."""
 
-from kazoo.exceptions import KazooException
-from kazoo.security import ACL, CREATOR_ALL_ACL, Id, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE, Permissions, make_acl, make_digest_acl
-
 import extra_ops as ops
 from extra_ops import EventLog, call
+from kazoo.exceptions import KazooException
+from kazoo.security import (
+    ACL,
+    CREATOR_ALL_ACL,
+    OPEN_ACL_UNSAFE,
+    READ_ACL_UNSAFE,
+    Id,
+    Permissions,
+    make_acl,
+    make_digest_acl,
+)
 from support import States, describe, scenario
 
 
@@ -69,7 +77,14 @@ def digest(t):
 @scenario("ip-and-world")
 def ip_and_world(t):
     zk = t.client()
-    for name, who in (("host", "127.0.0.1"), ("net", "127.0.0.0/8"), ("other", "10.1.2.3"), ("othernet", "10.0.0.0/8"), ("all", "0.0.0.0/0"), ("six", "::1")):
+    for name, who in (
+        ("host", "127.0.0.1"),
+        ("net", "127.0.0.0/8"),
+        ("other", "10.1.2.3"),
+        ("othernet", "10.0.0.0/8"),
+        ("all", "0.0.0.0/0"),
+        ("six", "::1"),
+    ):
         path = f"{t.root}/{name}"
         t.attempt(f"create {who}", lambda: zk.create(path, b"x", acl=[make_acl("ip", who, all=True)]))
         t.attempt(f"get {who}", lambda: zk.get(path)[0])
@@ -149,7 +164,11 @@ def multi_permissions(t):
             tx = zk.transaction()
             tx.create(f"{t.root}/side-effect-{label}-{who}")
             add(tx)
-            t.attempt(f"{label} by {who}", tx.commit, lambda outcome: [describe(r) if isinstance(r, KazooException) else type(r).__name__ for r in outcome])
+            t.attempt(
+                f"{label} by {who}",
+                tx.commit,
+                lambda outcome: [describe(r) if isinstance(r, KazooException) else type(r).__name__ for r in outcome],
+            )
     t.tree(owner, t.root)
 
 
@@ -192,7 +211,11 @@ def watch_permissions(t):
 def built_in_acls(t):
     zk = t.client()
     for path in ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"):
-        t.attempt(f"acl {path}", lambda: zk.get_acls(path)[0], lambda acls: sorted((acl.perms, acl.id.scheme, acl.id.id) for acl in acls))
+        t.attempt(
+            f"acl {path}",
+            lambda: zk.get_acls(path)[0],
+            lambda acls: sorted((acl.perms, acl.id.scheme, acl.id.id) for acl in acls),
+        )
     t.attempt("write config", lambda: zk.set("/zookeeper/config", b"x"))
     t.attempt("acl of config", lambda: zk.set_acls("/zookeeper/config", OPEN_ACL_UNSAFE))
     t.attempt("below config", lambda: zk.create("/zookeeper/config/x"))

@@ -1,19 +1,23 @@
 """Creating, reading, changing and deleting znodes: modes, versions, errors, sizes, shapes of trees."""
 
-from kazoo.exceptions import KazooException, NoNodeError
-from kazoo.security import OPEN_ACL_UNSAFE
-
 import extra_ops as ops
 from extra_ops import call
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.security import OPEN_ACL_UNSAFE
 from support import describe, scenario, short
 
 
 def create(t, zk, path, data=b"", **options):
     """Creates with the stat and prints both."""
+
     def show(result):
         return f"{result[0]} {t.stat(result[1])}"
 
-    return t.attempt(f"create {path.removeprefix(t.root)} {options}", lambda: zk.create(path, data, include_data=True, **options), show)
+    return t.attempt(
+        f"create {path.removeprefix(t.root)} {options}",
+        lambda: zk.create(path, data, include_data=True, **options),
+        show,
+    )
 
 
 @scenario("create-modes")

@@ -5,7 +5,6 @@ import time
 
 from kazoo.recipe.cache import TreeCache, TreeEvent
 from kazoo.recipe.watchers import PatientChildrenWatch
-
 from support import scenario
 
 CONTENDERS = 8
@@ -24,7 +23,9 @@ def election(t):
         led.append(name)
         leading.remove(name)
 
-    t.in_threads([lambda n=n: clients[n].Election(f"{t.root}/e", f"c{n}").run(lead, f"c{n}") for n in range(CONTENDERS)])
+    t.in_threads(
+        [lambda n=n: clients[n].Election(f"{t.root}/e", f"c{n}").run(lead, f"c{n}") for n in range(CONTENDERS)]
+    )
     t.say("led", sorted(led), "at most", most[0], "at once")
 
 
@@ -169,7 +170,9 @@ def tree_cache(t):
     for zk in readers:
         cache = TreeCache(zk, f"{t.root}/tree")
         started = threading.Event()
-        cache.listen(lambda event, started=started: started.set() if event.event_type == TreeEvent.INITIALIZED else None)
+        cache.listen(
+            lambda event, started=started: started.set() if event.event_type == TreeEvent.INITIALIZED else None
+        )
         cache.start()
         caches.append(cache)
         ready.append(started)
@@ -216,7 +219,9 @@ def set_partitioner(t):
     """Members share out a set: all of it, nothing twice; and again when one leaves."""
     clients = t.clients(4)
     items = tuple(range(20))
-    parts = [zk.SetPartitioner(f"{t.root}/p", items, identifier=f"m{n}", time_boundary=0.3) for n, zk in enumerate(clients)]
+    parts = [
+        zk.SetPartitioner(f"{t.root}/p", items, identifier=f"m{n}", time_boundary=0.3) for n, zk in enumerate(clients)
+    ]
 
     def settle(members):
         def one(part):

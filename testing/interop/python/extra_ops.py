@@ -1,7 +1,7 @@
 """Requests that kazoo does not know, in kazoo's own manner, and a recorder of every watch event."""
 
-from collections import namedtuple
 import struct
+from collections import namedtuple
 
 from kazoo.protocol.serialization import (
     Watch,

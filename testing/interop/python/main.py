@@ -5,13 +5,15 @@
 
 import sys
 
-import basics  # noqa: F401  (each import registers its scenarios)
-import multi  # noqa: F401
-import access  # noqa: F401
-import watches  # noqa: F401
-import sessions  # noqa: F401
-import recipes  # noqa: F401
-import coordination  # noqa: F401
+# Each import registers its scenarios, which run in this order.
+# ruff: noqa: F401, I001
+import basics
+import multi
+import access
+import watches
+import sessions
+import recipes
+import coordination
 from support import run_scenarios
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Transactions: what succeeds together, what each failing op reports, what is left behind."""
 
 from kazoo.exceptions import KazooException
-
 from support import describe, scenario
 
 
 def results(t, outcome):
     """One line for the results of a transaction."""
+
     def one(result):
         if isinstance(result, KazooException):
             return describe(result)

@@ -5,7 +5,6 @@ import threading
 import time
 
 from kazoo.exceptions import KazooException, LockTimeout
-
 from support import scenario
 
 CONTENDERS = 8
@@ -234,7 +233,9 @@ def queue(t):
                 with guard:
                     taken.append(item)
 
-    work = [lambda n=n: produce(n, clients[n]) for n in range(4)] + [lambda n=n: consume(clients[n]) for n in range(4, 8)]
+    work = [lambda n=n: produce(n, clients[n]) for n in range(4)] + [
+        lambda n=n: consume(clients[n]) for n in range(4, 8)
+    ]
     t.in_threads(work)
     t.say("taken", len(taken), "distinct", len(set(taken)), "left", len(clients[0].Queue(f"{t.root}/q")))
 
@@ -275,7 +276,15 @@ def locking_queue(t):
                     taken.append(item)
 
     t.in_threads([lambda zk=zk: consume(zk) for zk in clients])
-    t.say("taken", len(taken), "distinct", len(set(taken)), "left", clients[0].get_children(f"{t.root}/q/entries"), clients[0].get_children(f"{t.root}/q/taken"))
+    t.say(
+        "taken",
+        len(taken),
+        "distinct",
+        len(set(taken)),
+        "left",
+        clients[0].get_children(f"{t.root}/q/entries"),
+        clients[0].get_children(f"{t.root}/q/taken"),
+    )
 
 
 @scenario("lease")
@@ -287,4 +296,10 @@ def lease(t):
     t.say("first", bool(one.NonBlockingLease(f"{t.root}/lease", minute, identifier="one")))
     t.say("second", bool(two.NonBlockingLease(f"{t.root}/lease", minute, identifier="two")))
     t.say("first renews", bool(one.NonBlockingLease(f"{t.root}/lease", minute, identifier="one")))
-    t.say("two of three", [bool(zk.MultiNonBlockingLease(2, f"{t.root}/leases", minute, identifier=name)) for zk, name in ((one, "a"), (two, "b"), (two, "c"))])
+    t.say(
+        "two of three",
+        [
+            bool(zk.MultiNonBlockingLease(2, f"{t.root}/leases", minute, identifier=name))
+            for zk, name in ((one, "a"), (two, "b"), (two, "c"))
+        ],
+    )

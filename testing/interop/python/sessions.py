@@ -2,10 +2,9 @@
 
 import time
 
-from kazoo.exceptions import KazooException
-
 import extra_ops as ops
 from extra_ops import call
+from kazoo.exceptions import KazooException
 from support import States, scenario
 
 

@@ -10,16 +10,18 @@ import traceback
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 
-from harness import Proxy
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, ZookeeperError
 from kazoo.handlers.threading import KazooTimeoutError
+
+from harness import Proxy
 
 SCENARIOS = {}
 
 
 def scenario(name):
     """Registers a function `f(t: Scenario)` under this name."""
+
     def register(function):
         if name in SCENARIOS:
             raise ValueError(f"two scenarios named {name}")
@@ -184,6 +186,7 @@ class Scenario:
 
     def in_threads(self, functions, timeout=60.0):
         """Runs functions in threads of their own and waits for all; an exception breaks the scenario."""
+
         def guarded(function):
             try:
                 function()
@@ -203,7 +206,11 @@ class Scenario:
 def describe(error):
     """The error as the server named it: its class and code."""
     code = getattr(error, "code", None)
-    return type(error).__name__ if code is None or not isinstance(error, ZookeeperError) else f"{type(error).__name__}({code})"
+    return (
+        type(error).__name__
+        if code is None or not isinstance(error, ZookeeperError)
+        else f"{type(error).__name__}({code})"
+    )
 
 
 def short(data):

@@ -39,7 +39,9 @@ def one_shot_watches(t):
     see.get(node, watch=nothing)
     w.after("changed", lambda: do.set(node, b"2"))
     see.get(node, watch=nothing)
-    w.after("acl changed, child created", lambda: do.set_acls(node, do.get_acls(node)[0]), lambda: do.create(f"{node}/c"))
+    w.after(
+        "acl changed, child created", lambda: do.set_acls(node, do.get_acls(node)[0]), lambda: do.create(f"{node}/c")
+    )
     w.after("child of the watched node gone", lambda: do.delete(f"{node}/c"))
     w.after("deleted", lambda: do.delete(node))
     t.attempt("get with a watch on a missing node", lambda: see.get(node, watch=nothing))
@@ -72,7 +74,12 @@ def watches_together(t):
     w.after("then one that works", lambda: do.set(node, b"3"))
     see.get_children(t.root, watch=nothing)
     see.get_children(node, watch=nothing)
-    w.after("a tree below", lambda: do.create(f"{node}/a"), lambda: do.create(f"{node}/a/b"), lambda: do.create(f"{t.root}/m"))
+    w.after(
+        "a tree below",
+        lambda: do.create(f"{node}/a"),
+        lambda: do.create(f"{node}/a/b"),
+        lambda: do.create(f"{t.root}/m"),
+    )
 
 
 @scenario("own-events")
@@ -126,7 +133,9 @@ def recursive_watches(t):
     see, do, node = w.watcher, w.writer, f"{t.root}/n"
     do.create(node)
     t.attempt("recursive", lambda: call(see, ops.AddWatch(node, 1)))
-    w.after("below", lambda: do.create(f"{node}/a"), lambda: do.create(f"{node}/a/b"), lambda: do.set(f"{node}/a/b", b"1"))
+    w.after(
+        "below", lambda: do.create(f"{node}/a"), lambda: do.create(f"{node}/a/b"), lambda: do.set(f"{node}/a/b", b"1")
+    )
     w.after("beside", lambda: do.create(f"{t.root}/nn"), lambda: do.set(t.root, b"1"))
     w.after("itself", lambda: do.set(node, b"1"))
     call(see, ops.AddWatch(t.root, 1))
@@ -135,7 +144,10 @@ def recursive_watches(t):
     w.after("and a persistent one", lambda: do.set(f"{node}/a", b"2"), lambda: do.create(f"{node}/a/c"))
     see.get_children(f"{node}/a", watch=nothing)
     see.get(f"{node}/a", watch=nothing)
-    w.after("and one-shots, node and subtree deleted", *[lambda name=name: do.delete(f"{node}/a{name}") for name in ("/b", "/c", "")])
+    w.after(
+        "and one-shots, node and subtree deleted",
+        *[lambda name=name: do.delete(f"{node}/a{name}") for name in ("/b", "/c", "")],
+    )
     t.attempt("remove the wrong kind", lambda: call(see, ops.RemoveWatches(node, PERSISTENT)))
     t.attempt("remove recursive", lambda: call(see, ops.RemoveWatches(node, RECURSIVE)))
     w.after("the outer one is left", lambda: do.set(node, b"2"))
@@ -150,7 +162,15 @@ def removing_watches(t):
     w = Watched(t)
     see, do, node = w.watcher, w.writer, f"{t.root}/n"
     do.create(node)
-    names = {"children": CHILDREN, "data": DATA, "any": ANY, "persistent": PERSISTENT, "recursive": RECURSIVE, "six": 6, "zero": 0}
+    names = {
+        "children": CHILDREN,
+        "data": DATA,
+        "any": ANY,
+        "persistent": PERSISTENT,
+        "recursive": RECURSIVE,
+        "six": 6,
+        "zero": 0,
+    }
     for name, kind in names.items():
         t.attempt(f"check {name}, none set", lambda: call(see, ops.CheckWatches(node, kind)))
     see.get(node, watch=nothing)
@@ -167,7 +187,10 @@ def removing_watches(t):
     w.after("all removed", lambda: do.set(node, b"2"), lambda: do.delete(f"{node}/c"))
     see.exists(f"{t.root}/none", watch=nothing)
     t.attempt("remove an exists watch of a missing node", lambda: call(see, ops.RemoveWatches(f"{t.root}/none", DATA)))
-    t.attempt("another connection's watch", lambda: (see.get(node, watch=nothing) and None, call(do, ops.RemoveWatches(node, DATA))))
+    t.attempt(
+        "another connection's watch",
+        lambda: (see.get(node, watch=nothing) and None, call(do, ops.RemoveWatches(node, DATA))),
+    )
 
 
 @scenario("set-watches")
@@ -196,12 +219,18 @@ def set_watches(t):
             t.say("  ", event)
 
     events("data", then, data=paths)
-    events("data again, from now", do.set(f"{t.root}/only-data", b"x").mzxid, data=[p for p in paths if p.endswith("same")])
+    events(
+        "data again, from now", do.set(f"{t.root}/only-data", b"x").mzxid, data=[p for p in paths if p.endswith("same")]
+    )
     events("exist", then, exist=paths)
     events("child", then, child=paths)
     events("all three on one node", then, data=[paths[1]], exist=[paths[8]], child=[paths[4]])
-    w.after("those registered fire", *[lambda name=name: do.set(f"{t.root}/{name}", b"2") for name in ("same", "changed", "only-data")],
-            lambda: do.create(f"{t.root}/never"), lambda: do.create(f"{t.root}/same/c"))
+    w.after(
+        "those registered fire",
+        *[lambda name=name: do.set(f"{t.root}/{name}", b"2") for name in ("same", "changed", "only-data")],
+        lambda: do.create(f"{t.root}/never"),
+        lambda: do.create(f"{t.root}/same/c"),
+    )
 
 
 @scenario("ephemeral-events")
@@ -235,7 +264,10 @@ def every_watcher_told(t):
     for zk, log in zip(watchers, logs):
         zk.sync("/")
         seen = log.take()
-        t.check(seen == [f"changed {path} state=3" for path in paths], f"one watcher saw {len(seen)} events, or in another order")
+        t.check(
+            seen == [f"changed {path} state=3" for path in paths],
+            f"one watcher saw {len(seen)} events, or in another order",
+        )
     t.say("done")
 
 

@@ -13,7 +13,20 @@ from wire import ADD_WATCH, CREATE, EXISTS, GET, GET_CHILDREN, create, i, path_w
 @scenario("words-bare")
 def words_bare(t):
     """Words whose answers are fixed, byte for byte."""
-    for word in ("ruok", "isro", "crst", "srst", "gtmk", "dirs", "wchs", "wchc", "wchp", "telnet close", "nope", "RUOK"):
+    for word in (
+        "ruok",
+        "isro",
+        "crst",
+        "srst",
+        "gtmk",
+        "dirs",
+        "wchs",
+        "wchc",
+        "wchp",
+        "telnet close",
+        "nope",
+        "RUOK",
+    ):
         answer = t.four_letter(word[:4])
         if word == "dirs":
             answer = re.sub(r"\d+", "<n>", answer)
@@ -26,6 +39,7 @@ def words_bare(t):
 
 def shape(answer, keep=()):
     """A text answer with its numbers replaced, but for the lines that begin with a word of `keep`."""
+
     def line(text_):
         return text_ if text_.startswith(tuple(keep)) else re.sub(r"0x[0-9a-f]+|-?\d+(\.\d+)?", "<n>", text_)
 
@@ -39,7 +53,7 @@ def words_srvr(t):
     for word in ("srvr", "stat"):
         answer = re.sub(r"^(Zookeeper version: ).*", r"\1<version>", t.four_letter(word), flags=re.M)
         answer = re.sub(r"/127.0.0.1:\d+", "/<address>", answer)
-        t.say(f"{word} ends with a newline: {answer.endswith(chr(10))}, blank line at the end: {answer.endswith(chr(10) * 2)}")
+        t.say(f"{word} ends {answer[-3:]!r}" if answer else f"{word}: nothing")
         t.say(shape(answer, keep=("Mode", "Node count")))
     conn.fate()
 
@@ -49,7 +63,11 @@ def words_conf(t):
     answer = t.four_letter("conf")
     for line in answer.splitlines():
         key, _, value = line.partition("=")
-        t.say(key, "=", "<varies>" if key in ("dataDir", "dataLogDir", "clientPort", "dataDirSize", "dataLogSize") else value)
+        t.say(
+            key,
+            "=",
+            "<varies>" if key in ("dataDir", "dataLogDir", "clientPort", "dataDirSize", "dataLogSize") else value,
+        )
 
 
 @scenario("words-cons-dump")
@@ -61,7 +79,21 @@ def words_cons_dump(t):
     mine = next(line for line in t.four_letter("cons").splitlines() if f"sid=0x{conn.session:x}" in line)
     t.say("cons:", re.sub(r"(?<==)(0x[0-9a-f]+|\d+)", "<n>", re.sub(r"127.0.0.1:\d+", "<address>", mine)))
     dump = t.four_letter("dump")
-    t.say("dump has:", [head for head in ("SessionTracker dump:", "Session Sets", "ephemeral nodes dump:", "Sessions with Ephemerals", "Connections dump:", "Connections Sets") if head in dump])
+    t.say(
+        "dump has:",
+        [
+            head
+            for head in (
+                "SessionTracker dump:",
+                "Session Sets",
+                "ephemeral nodes dump:",
+                "Sessions with Ephemerals",
+                "Connections dump:",
+                "Connections Sets",
+            )
+            if head in dump
+        ],
+    )
     block = dump[dump.index(f"0x{conn.session:x}:", dump.index("Sessions with Ephemerals")) :].splitlines()[:3]
     t.say("ephemerals:", [line.replace(f"0x{conn.session:x}", "<session>") for line in block[:1]], sorted(block[1:]))
 
@@ -81,7 +113,12 @@ def words_watches(t):
     other.quiet(GET, path_watch(t.root, True), "data")
     for word in ("wchs", "wchc", "wchp"):
         lines = t.four_letter(word).splitlines()
-        t.say(f"{word}:", sorted(line.replace(f"0x{conn.session:x}", "<s1>").replace(f"0x{other.session:x}", "<s2>") for line in lines))
+        t.say(
+            f"{word}:",
+            sorted(
+                line.replace(f"0x{conn.session:x}", "<s1>").replace(f"0x{other.session:x}", "<s2>") for line in lines
+            ),
+        )
     conn.quiet(ADD_WATCH, text(t.root) + i(1), "int")
     conn.quiet(ADD_WATCH, text("/") + i(0), "int")
     t.say("with persistent ones:", t.four_letter("wchs").splitlines())
@@ -136,7 +173,9 @@ def words_default(t):
 
 def fetch(t, path, method="GET", headers=None):
     """Status, content type and body of an admin request."""
-    request = urllib.request.Request(f"http://{os.environ['INTEROP_ADMIN']}{path}", method=method, headers=headers or {})
+    request = urllib.request.Request(
+        f"http://{os.environ['INTEROP_ADMIN']}{path}", method=method, headers=headers or {}
+    )
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.headers, answer.read()
@@ -155,7 +194,11 @@ def fields(t, command):
     names = sorted(value)
     if value.get("command") in ("environment", "system_properties"):
         # These two list the Java machine; only what is not Java's is compared.
-        names = [name for name in names if name in ("command", "error", "zookeeper.version", "os.name", "os.arch", "os.version", "user.name")]
+        names = [
+            name
+            for name in names
+            if name in ("command", "error", "zookeeper.version", "os.name", "os.arch", "os.version", "user.name")
+        ]
     t.say(f"{command}: {status} {headers.get('Content-Type')} {names} error={value.get('error')}")
     return value
 
@@ -164,10 +207,51 @@ def fields(t, command):
 def admin_commands(t):
     conn = t.connect()
     for command in (
-        "configuration", "conf", "config", "connections", "cons", "connection_stat_reset", "crst", "dirs", "dump", "environment", "env",
-        "get_trace_mask", "gtmk", "hash", "initial_configuration", "icfg", "is_read_only", "isro", "last_snapshot", "lsnp", "leader", "lead", "observers", "obsr",
-        "ruok", "server_stats", "srvr", "set_trace_mask?traceMask=1", "stats", "stat", "stat_reset", "srst", "system_properties", "sysp",
-        "voting_view", "watch_summary", "wchs", "watches", "wchc", "watches_by_path", "wchp", "zabstate", "nosuch", "RUOK", "",
+        "configuration",
+        "conf",
+        "config",
+        "connections",
+        "cons",
+        "connection_stat_reset",
+        "crst",
+        "dirs",
+        "dump",
+        "environment",
+        "env",
+        "get_trace_mask",
+        "gtmk",
+        "hash",
+        "initial_configuration",
+        "icfg",
+        "is_read_only",
+        "isro",
+        "last_snapshot",
+        "lsnp",
+        "leader",
+        "lead",
+        "observers",
+        "obsr",
+        "ruok",
+        "server_stats",
+        "srvr",
+        "set_trace_mask?traceMask=1",
+        "stats",
+        "stat",
+        "stat_reset",
+        "srst",
+        "system_properties",
+        "sysp",
+        "voting_view",
+        "watch_summary",
+        "wchs",
+        "watches",
+        "wchc",
+        "watches_by_path",
+        "wchp",
+        "zabstate",
+        "nosuch",
+        "RUOK",
+        "",
     ):
         fields(t, command)
     conn.fate()
@@ -178,7 +262,16 @@ def admin_values(t):
     conn = t.connect()
     conn.quiet(CREATE, create(t.root), "path")
     conn.quiet(GET, path_watch(t.root, True), "data")
-    for command in ("ruok", "is_read_only", "leader", "voting_view", "watch_summary", "zabstate", "nosuch", "get_trace_mask"):
+    for command in (
+        "ruok",
+        "is_read_only",
+        "leader",
+        "voting_view",
+        "watch_summary",
+        "zabstate",
+        "nosuch",
+        "get_trace_mask",
+    ):
         t.say(command, json.dumps(json.loads(fetch(t, f"/commands/{command}")[2]), sort_keys=True))
     stats = json.loads(fetch(t, "/commands/srvr")[2])
     t.say("srvr", sorted(stats["server_stats"]), stats["read_only"], stats["server_stats"]["server_state"])
@@ -187,9 +280,19 @@ def admin_values(t):
     connections = json.loads(fetch(t, "/commands/connections")[2])["connections"]
     t.say("connections", len(connections), sorted(connections[0]))
     conf = json.loads(fetch(t, "/commands/configuration")[2])
-    t.say("configuration", {key: value for key, value in conf.items() if key not in ("client_port", "data_dir", "data_log_dir")})
+    t.say(
+        "configuration",
+        {key: value for key, value in conf.items() if key not in ("client_port", "data_dir", "data_log_dir")},
+    )
     monitor = json.loads(fetch(t, "/commands/monitor")[2])
-    t.say("monitor", [key for key in ("znode_count", "watch_count", "server_state", "num_alive_connections", "uptime", "version") if key in monitor])
+    t.say(
+        "monitor",
+        [
+            key
+            for key in ("znode_count", "watch_count", "server_state", "num_alive_connections", "uptime", "version")
+            if key in monitor
+        ],
+    )
 
 
 @scenario("admin-http", group="admin")
@@ -197,9 +300,19 @@ def admin_http(t):
     """Paths, methods, refusals."""
     t.connect()
     for method, path in (
-        ("GET", "/commands"), ("GET", "/commands/"), ("GET", "/"), ("GET", "/nosuch"), ("POST", "/commands/ruok"), ("PUT", "/commands/ruok"),
-        ("HEAD", "/commands/ruok"), ("TRACE", "/commands/ruok"), ("DELETE", "/commands/ruok"), ("GET", "/commands/ruok/more"),
-        ("GET", "/commands/ruok?x=y"), ("GET", "/commands/set_trace_mask"), ("GET", "/commands/set_trace_mask?traceMask=abc"),
+        ("GET", "/commands"),
+        ("GET", "/commands/"),
+        ("GET", "/"),
+        ("GET", "/nosuch"),
+        ("POST", "/commands/ruok"),
+        ("PUT", "/commands/ruok"),
+        ("HEAD", "/commands/ruok"),
+        ("TRACE", "/commands/ruok"),
+        ("DELETE", "/commands/ruok"),
+        ("GET", "/commands/ruok/more"),
+        ("GET", "/commands/ruok?x=y"),
+        ("GET", "/commands/set_trace_mask"),
+        ("GET", "/commands/set_trace_mask?traceMask=abc"),
     ):
         status, headers, body = fetch(t, path, method)
         is_json = "json" in (headers.get("Content-Type") or "")
@@ -222,5 +335,6 @@ def admin_protected(t):
         status, answer_headers, body = fetch(t, path, method, headers)
         t.say(f"{label}: {status}", body.decode(errors="replace").strip())
     status, headers, body = fetch(t, "/commands/snapshot?streaming=true", headers={"Authorization": "digest u:p"})
-    t.say(f"snapshot: {status} {headers.get('Content-Type')} magic {body[:4]!r} last_zxid {bool(re.fullmatch('0x[0-9a-f]+', headers.get('last_zxid') or ''))}",
-          f"size matches {headers.get('snapshot_size') == str(len(body))}")
+    has_zxid = bool(re.fullmatch("0x[0-9a-f]+", headers.get("last_zxid") or ""))
+    t.say(f"snapshot: {status} {headers.get('Content-Type')} magic {body[:4]!r} last_zxid {has_zxid}")
+    t.say("size matches", headers.get("snapshot_size") == str(len(body)))

@@ -2,9 +2,31 @@
 
 from scenario import scenario
 from wire import (
-    ADD_WATCH, CHECK_WATCHES, CREATE, DELETE, EXISTS, GET, GET_CHILDREN, GET_CHILDREN2, MULTI, PING, REMOVE_WATCHES, SET, SET_ACL,
-    SET_WATCHES, SET_WATCHES2, OPEN,
-    acl, create, i, multi, path_version, path_watch, q, set_data, set_watches, text,
+    ADD_WATCH,
+    CHECK_WATCHES,
+    CREATE,
+    DELETE,
+    EXISTS,
+    GET,
+    GET_CHILDREN,
+    GET_CHILDREN2,
+    MULTI,
+    OPEN,
+    PING,
+    REMOVE_WATCHES,
+    SET,
+    SET_ACL,
+    SET_WATCHES,
+    SET_WATCHES2,
+    acl,
+    create,
+    i,
+    multi,
+    path_version,
+    path_watch,
+    set_data,
+    set_watches,
+    text,
 )
 
 
@@ -46,7 +68,11 @@ def others_events(t):
     t.say("changed, under four kinds of watch")
     watcher.events()
     watcher.quiet(GET_CHILDREN, path_watch(node, True), "names")
-    writer.quiet(MULTI, multi((CREATE, create(f"{node}/c")), (SET, set_data(node, b"2")), (DELETE, path_version(f"{node}/c"))), "multi")
+    writer.quiet(
+        MULTI,
+        multi((CREATE, create(f"{node}/c")), (SET, set_data(node, b"2")), (DELETE, path_version(f"{node}/c"))),
+        "multi",
+    )
     t.say("a multi")
     watcher.events()
     watcher.quiet(GET, path_watch(node, True), "data")
@@ -184,9 +210,11 @@ def event_order_many(t):
     while (line := watcher.reply()).find("EVENT") >= 0:
         seen.append(line)
     zxids = [int(line.split("zxid=")[1].split()[0]) for line in seen]
-    t.check([line.rsplit("/", 1)[1] for line in seen] == [f"n{number:04d}" for number in range(count)], "paths out of order or missing")
-    t.check([later - earlier for earlier, later in zip(zxids, zxids[1:])] == [1] * (count - 1), "zxids are not consecutive")
+    t.check(
+        [line.rsplit("/", 1)[1] for line in seen] == [f"n{number:04d}" for number in range(count)],
+        "paths out of order or missing",
+    )
+    t.check(
+        [later - earlier for earlier, later in zip(zxids, zxids[1:])] == [1] * (count - 1), "zxids are not consecutive"
+    )
     t.say(len(seen), "events")
-
-
-__all__ = ["q"]

@@ -5,8 +5,23 @@ import time
 
 from scenario import scenario
 from wire import (
-    CLOSE_SESSION, CREATE, EXISTS, GET, GET_EPHEMERALS, PING, SET,
-    Closed, Silence, connect_request, create, frame, i, password, path_watch, q, set_data, text,
+    CLOSE_SESSION,
+    CREATE,
+    EXISTS,
+    GET,
+    GET_EPHEMERALS,
+    PING,
+    SET,
+    Closed,
+    Silence,
+    connect_request,
+    create,
+    frame,
+    i,
+    password,
+    path_watch,
+    set_data,
+    text,
 )
 
 
@@ -122,7 +137,13 @@ def renew_refused(t):
 def renew_wrong_password(t):
     """Whether knowing an id is enough to cut its owner off."""
     owner = t.connect()
-    for label, passwd in (("wrong", b"x" * 16), ("zero", bytes(16)), ("null", None), ("short", owner.passwd[:15]), ("long", owner.passwd + b"\0")):
+    for label, passwd in (
+        ("wrong", b"x" * 16),
+        ("zero", bytes(16)),
+        ("null", None),
+        ("short", owner.passwd[:15]),
+        ("long", owner.passwd + b"\0"),
+    ):
         thief = t.bare()
         thief.send(frame(connect_request(session=owner.session, passwd=passwd)))
         t.say(f"{label}:", thief.welcome())
@@ -145,7 +166,14 @@ def pipelined_behind_connect(t):
         + frame(i(4) + i(CLOSE_SESSION))
     )
     t.say("connect:", conn.welcome())
-    for label, kind in (("create", "path"), ("set", "stat"), ("get", "data"), ("ping", "hex"), ("close", "hex"), ("end", "hex")):
+    for label, kind in (
+        ("create", "path"),
+        ("set", "stat"),
+        ("get", "data"),
+        ("ping", "hex"),
+        ("close", "hex"),
+        ("end", "hex"),
+    ):
         t.say(f"{label}:", conn.reply(kind))
 
 

@@ -2,8 +2,34 @@
 
 from scenario import scenario
 from wire import (
-    AUTH, CLOSE_SESSION, CREATE, DELETE, EXISTS, GET, GET_ACL, GET_CHILDREN, PING, SASL, SET, SET_ACL, WHO_AM_I, ADD_WATCH, SYNC,
-    OPEN, acl, buf, create, i, path_version, path_watch, set_data, text, Closed, Silence, connect_request, frame,
+    ADD_WATCH,
+    AUTH,
+    CLOSE_SESSION,
+    CREATE,
+    DELETE,
+    EXISTS,
+    GET,
+    GET_ACL,
+    GET_CHILDREN,
+    OPEN,
+    PING,
+    SASL,
+    SET,
+    SET_ACL,
+    SYNC,
+    WHO_AM_I,
+    Closed,
+    Silence,
+    acl,
+    buf,
+    connect_request,
+    create,
+    frame,
+    i,
+    path_version,
+    path_watch,
+    set_data,
+    text,
 )
 
 
@@ -11,9 +37,26 @@ from wire import (
 def auth_replies(t):
     """Accepted: a bare header with zxid 0. Refused: -115, then the connection closes."""
     for scheme, data in (
-        ("digest", b"u:p"), ("digest", b"no colon"), ("digest", b""), ("digest", b":"), ("digest", b"u:"), ("digest", b":p"), ("digest", b"\xff\xfe:\0"),
-        ("digest", None), ("ip", b""), ("ip", b"10.0.0.1"), ("ip", None),
-        ("world", b"anyone"), ("auth", b""), ("super", b""), ("sasl", b""), ("x509", b""), ("nosuch", b""), ("", b""), (None, b""), ("DIGEST", b"u:p"),
+        ("digest", b"u:p"),
+        ("digest", b"no colon"),
+        ("digest", b""),
+        ("digest", b":"),
+        ("digest", b"u:"),
+        ("digest", b":p"),
+        ("digest", b"\xff\xfe:\0"),
+        ("digest", None),
+        ("ip", b""),
+        ("ip", b"10.0.0.1"),
+        ("ip", None),
+        ("world", b"anyone"),
+        ("auth", b""),
+        ("super", b""),
+        ("sasl", b""),
+        ("x509", b""),
+        ("nosuch", b""),
+        ("", b""),
+        (None, b""),
+        ("DIGEST", b"u:p"),
     ):
         conn = t.connect()
         conn.call(f"{scheme} {data}", AUTH, i(0) + text(scheme) + buf(data), xid=-4)
@@ -55,7 +98,13 @@ def get_acl_redaction(t):
         "read": acl((1, "world", "anyone"), (31, "auth", "")),
         "admin": acl((16, "world", "anyone"), (31, "auth", "")),
         "write": acl((2, "world", "anyone"), (31, "auth", "")),
-        "schemes": acl((1, "world", "anyone"), (31, "digest", "a:b"), (31, "digest", ":x"), (31, "ip", "127.0.0.2"), (31, "auth", "")),
+        "schemes": acl(
+            (1, "world", "anyone"),
+            (31, "digest", "a:b"),
+            (31, "digest", ":x"),
+            (31, "ip", "127.0.0.2"),
+            (31, "auth", ""),
+        ),
     }
     for name, acls in cases.items():
         node = f"{t.root}/{name}"
@@ -67,11 +116,18 @@ def get_acl_redaction(t):
 @scenario("set-acl")
 def set_acl(t):
     conn = t.connect_in_root()
-    conn.call("duplicates", SET_ACL, text(t.root) + acl((31, "world", "anyone"), (31, "world", "anyone")) + i(-1), "stat")
+    conn.call(
+        "duplicates", SET_ACL, text(t.root) + acl((31, "world", "anyone"), (31, "world", "anyone")) + i(-1), "stat"
+    )
     conn.call("as stored", GET_ACL, text(t.root), "acls")
     conn.call("two perms", SET_ACL, text(t.root) + acl((1, "world", "anyone"), (30, "world", "anyone")) + i(1), "stat")
     conn.call("as stored", GET_ACL, text(t.root), "acls")
-    conn.call("odd perms", SET_ACL, text(t.root) + acl((-1, "world", "anyone"), (1 << 20, "world", "anyone"), (0, "ip", "1.2.3.4")) + i(2), "stat")
+    conn.call(
+        "odd perms",
+        SET_ACL,
+        text(t.root) + acl((-1, "world", "anyone"), (1 << 20, "world", "anyone"), (0, "ip", "1.2.3.4")) + i(2),
+        "stat",
+    )
     conn.call("as stored", GET_ACL, text(t.root), "acls")
     conn.call("auth without identity", SET_ACL, text(t.root) + acl((31, "auth", "")) + i(-1), "stat")
     t.login(conn, b"u:p")
@@ -101,8 +157,13 @@ def enforced_auth(t):
     """Only connect, auth and SASL before an identity; anything else is refused and closes."""
     t.base = 0
     for label, op, body in (
-        ("exists", EXISTS, path_watch("/")), ("create", CREATE, create("/x")), ("ping", PING, b""), ("close", CLOSE_SESSION, b""),
-        ("sync", SYNC, text("/")), ("who", WHO_AM_I, b""), ("unknown", 99, b""),
+        ("exists", EXISTS, path_watch("/")),
+        ("create", CREATE, create("/x")),
+        ("ping", PING, b""),
+        ("close", CLOSE_SESSION, b""),
+        ("sync", SYNC, text("/")),
+        ("who", WHO_AM_I, b""),
+        ("unknown", 99, b""),
     ):
         conn = t.connect()
         conn.call(label, op, body)

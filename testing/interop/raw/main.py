@@ -5,15 +5,17 @@
 
 import sys
 
-import handshake  # noqa: F401  (each import registers its scenarios)
-import framing  # noqa: F401
-import operations  # noqa: F401
-import multis  # noqa: F401
-import events  # noqa: F401
-import identities  # noqa: F401
-import administration  # noqa: F401
-import quotas  # noqa: F401
-import quirks  # noqa: F401
+# Each import registers its scenarios, which run in this order.
+# ruff: noqa: F401, I001
+import handshake
+import framing
+import operations
+import multis
+import events
+import identities
+import administration
+import quotas
+import quirks
 from scenario import run
 
 if __name__ == "__main__":

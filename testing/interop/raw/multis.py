@@ -2,9 +2,35 @@
 
 from scenario import scenario
 from wire import (
-    CHECK, CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL, DELETE, DELETE_CONTAINER, EXISTS, GET, GET_CHILDREN, GET_CHILDREN2, MULTI,
-    MULTI_READ, PING, SET, SET_ACL, SYNC, OPEN,
-    acl, buf, create, create_ttl, flag, i, multi, path_version, path_watch, set_data, text, vector,
+    CHECK,
+    CREATE,
+    CREATE2,
+    CREATE_CONTAINER,
+    CREATE_TTL,
+    DELETE,
+    DELETE_CONTAINER,
+    EXISTS,
+    GET,
+    GET_CHILDREN,
+    GET_CHILDREN2,
+    MULTI,
+    MULTI_READ,
+    OPEN,
+    PING,
+    SET,
+    SET_ACL,
+    SYNC,
+    acl,
+    create,
+    create_ttl,
+    flag,
+    i,
+    multi,
+    path_version,
+    path_watch,
+    set_data,
+    text,
+    vector,
 )
 
 
@@ -45,7 +71,12 @@ def multi_rederived_types(t):
             path = f"{t.root}/{op}-{flags}-"
             conn.call(f"type {op} flags {flags}", MULTI, multi((op, create(path, flags=flags))), "multi")
     for flags in range(7):
-        conn.call(f"type 21 flags {flags}", MULTI, multi((CREATE_TTL, create_ttl(f"{t.root}/21-{flags}-", 10_000_000, flags))), "multi")
+        conn.call(
+            f"type 21 flags {flags}",
+            MULTI,
+            multi((CREATE_TTL, create_ttl(f"{t.root}/21-{flags}-", 10_000_000, flags))),
+            "multi",
+        )
     conn.call("type 21 flags 0 ttl -1", MULTI, multi((CREATE_TTL, create_ttl(f"{t.root}/neg", -1, 0))), "multi")
     conn.call("type 21 flags 5 ttl 0", MULTI, multi((CREATE_TTL, create_ttl(f"{t.root}/zero", 0, 5))), "multi")
     conn.call("all", GET_CHILDREN2, path_watch(t.root), "names-stat")
@@ -135,12 +166,28 @@ def multi_read(t):
     conn.quiet(CREATE, create(f"{r}/a", b"1"), "path")
     conn.quiet(CREATE, create(f"{r}/a/b", None), "path")
     conn.quiet(CREATE, create(f"{r}/closed", acls=acl((2, "world", "anyone"))), "path")
-    conn.call("reads", MULTI_READ, multi(
-        (GET, path_watch(f"{r}/a")), (GET_CHILDREN, path_watch(r)), (GET, path_watch(f"{r}/none")),
-        (GET, path_watch(f"{r}/a/b")), (GET, path_watch(f"{r}/closed")), (GET_CHILDREN, path_watch(f"{r}/closed")),
-        (GET_CHILDREN, path_watch(f"{r}/a/b")), (GET, path_watch("x")), (GET, path_watch("")),
-    ), "multi")
-    conn.call("with watches", MULTI_READ, multi((GET, path_watch(f"{r}/a", True)), (GET_CHILDREN, path_watch(f"{r}/a", True))), "multi")
+    conn.call(
+        "reads",
+        MULTI_READ,
+        multi(
+            (GET, path_watch(f"{r}/a")),
+            (GET_CHILDREN, path_watch(r)),
+            (GET, path_watch(f"{r}/none")),
+            (GET, path_watch(f"{r}/a/b")),
+            (GET, path_watch(f"{r}/closed")),
+            (GET_CHILDREN, path_watch(f"{r}/closed")),
+            (GET_CHILDREN, path_watch(f"{r}/a/b")),
+            (GET, path_watch("x")),
+            (GET, path_watch("")),
+        ),
+        "multi",
+    )
+    conn.call(
+        "with watches",
+        MULTI_READ,
+        multi((GET, path_watch(f"{r}/a", True)), (GET_CHILDREN, path_watch(f"{r}/a", True))),
+        "multi",
+    )
     conn.call("set no watch", SET, set_data(f"{r}/a", b"2"), "stat")
     conn.call("empty", MULTI_READ, multi(), "multi")
     for label, body in {
@@ -159,12 +206,18 @@ def multi_read(t):
 def multi_one_zxid(t):
     conn = t.connect_in_root()
     r = t.root
-    conn.call("multi", MULTI, multi(
-        (CREATE2, create(f"{r}/a")), (CREATE2, create(f"{r}/a/b")), (SET, set_data(f"{r}/a", b"x")), (CREATE2, create(f"{r}/c")),
-        (DELETE, path_version(f"{r}/c")), (CREATE2, create(f"{r}/c")),
-    ), "multi")
+    conn.call(
+        "multi",
+        MULTI,
+        multi(
+            (CREATE2, create(f"{r}/a")),
+            (CREATE2, create(f"{r}/a/b")),
+            (SET, set_data(f"{r}/a", b"x")),
+            (CREATE2, create(f"{r}/c")),
+            (DELETE, path_version(f"{r}/c")),
+            (CREATE2, create(f"{r}/c")),
+        ),
+        "multi",
+    )
     for path in (r, f"{r}/a", f"{r}/a/b", f"{r}/c"):
         conn.call(path, EXISTS, path_watch(path), "stat")
-
-
-__all__ = ["buf"]

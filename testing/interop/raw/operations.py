@@ -4,9 +4,35 @@ import time
 
 from scenario import scenario
 from wire import (
-    ADD_WATCH, ALL_CHILDREN, CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL, DELETE, EXISTS, GET, GET_ACL, GET_CHILDREN,
-    GET_CHILDREN2, GET_EPHEMERALS, OPEN, RECONFIG, SET, SET_ACL, SYNC, WHO_AM_I,
-    acl, buf, create, create_ttl, i, path_version, path_watch, q, set_data, text, vector,
+    ADD_WATCH,
+    ALL_CHILDREN,
+    CREATE,
+    CREATE2,
+    CREATE_CONTAINER,
+    CREATE_TTL,
+    DELETE,
+    EXISTS,
+    GET,
+    GET_ACL,
+    GET_CHILDREN,
+    GET_CHILDREN2,
+    GET_EPHEMERALS,
+    OPEN,
+    RECONFIG,
+    SET,
+    SET_ACL,
+    SYNC,
+    WHO_AM_I,
+    acl,
+    create,
+    create_ttl,
+    i,
+    path_version,
+    path_watch,
+    q,
+    set_data,
+    text,
+    vector,
 )
 
 
@@ -33,10 +59,18 @@ def nulls_and_empties(t):
             conn.call(f"set {other}", SET, set_data(node, new), "stat")
             conn.call("get", GET, path_watch(node), "data")
     for label, op, body in (
-        ("get", GET, path_watch(None)), ("exists", EXISTS, path_watch(None)), ("children", GET_CHILDREN, path_watch(None)),
-        ("acl", GET_ACL, text(None)), ("create", CREATE, create(None)), ("delete", DELETE, path_version(None)),
-        ("set", SET, set_data(None, b"")), ("setACL", SET_ACL, text(None) + OPEN + i(-1)), ("sync", SYNC, text(None)),
-        ("addWatch", ADD_WATCH, text(None) + i(0)), ("all children", ALL_CHILDREN, text(None)), ("ephemerals", GET_EPHEMERALS, text(None)),
+        ("get", GET, path_watch(None)),
+        ("exists", EXISTS, path_watch(None)),
+        ("children", GET_CHILDREN, path_watch(None)),
+        ("acl", GET_ACL, text(None)),
+        ("create", CREATE, create(None)),
+        ("delete", DELETE, path_version(None)),
+        ("set", SET, set_data(None, b"")),
+        ("setACL", SET_ACL, text(None) + OPEN + i(-1)),
+        ("sync", SYNC, text(None)),
+        ("addWatch", ADD_WATCH, text(None) + i(0)),
+        ("all children", ALL_CHILDREN, text(None)),
+        ("ephemerals", GET_EPHEMERALS, text(None)),
     ):
         kind = "names" if op == GET_EPHEMERALS else "path"
         conn.call(f"null path, {label}", op, body, kind)
@@ -45,11 +79,15 @@ def nulls_and_empties(t):
 
 @scenario("empty-path")
 def empty_path(t):
-    """"" is an alias of the root for reads, and bad for writes."""
+    """ "" is an alias of the root for reads, and bad for writes."""
     conn = t.connect()
     for label, op, body in (
-        ("create", CREATE, create("")), ("delete", DELETE, path_version("")), ("set", SET, set_data("", b"")),
-        ("setACL", SET_ACL, text("") + OPEN + i(-1)), ("container", CREATE_CONTAINER, create("", flags=4)), ("ttl", CREATE_TTL, create_ttl("", 100)),
+        ("create", CREATE, create("")),
+        ("delete", DELETE, path_version("")),
+        ("set", SET, set_data("", b"")),
+        ("setACL", SET_ACL, text("") + OPEN + i(-1)),
+        ("container", CREATE_CONTAINER, create("", flags=4)),
+        ("ttl", CREATE_TTL, create_ttl("", 100)),
     ):
         conn.call(label, op, body)
     conn.call("sync", SYNC, text(""), "path")
@@ -184,7 +222,12 @@ def create_flags(t):
             conn.call(f"{name} flags {flags}", op, create(f"{t.root}/{name}{flags}-", b"x", flags), kind)
     for flags in (*range(-1, 9), 1 << 30):
         for ttl in (0, 100_000_000, 1 << 40):
-            conn.call(f"ttl flags {flags} ttl {ttl}", CREATE_TTL, create_ttl(f"{t.root}/t{flags}-{ttl}-", ttl, flags), "path-stat")
+            conn.call(
+                f"ttl flags {flags} ttl {ttl}",
+                CREATE_TTL,
+                create_ttl(f"{t.root}/t{flags}-{ttl}-", ttl, flags),
+                "path-stat",
+            )
     for ttl in (-1, -(1 << 63), 1 << 62):
         conn.call(f"ttl flags 5 ttl {ttl}", CREATE_TTL, create_ttl(f"{t.root}/tt", ttl), "path-stat")
     conn.call("all", GET_CHILDREN2, path_watch(t.root), "names-stat")
@@ -320,6 +363,3 @@ def deep_paths(t):
         conn.quiet(CREATE, create(path), "path")
     conn.call("1000 levels", EXISTS, path_watch(path), "stat")
     conn.call("counted", ALL_CHILDREN, text(t.root), "int")
-
-
-__all__ = ["buf"]

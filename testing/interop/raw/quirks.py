@@ -6,8 +6,19 @@ import time
 
 from scenario import scenario
 from wire import (
-    CREATE, CREATE_SESSION, CREATE_TTL, DELETE_CONTAINER, EXISTS, GET_CHILDREN, SET,
-    create, create_ttl, i, path_watch, set_data, text,
+    CREATE,
+    CREATE_SESSION,
+    CREATE_TTL,
+    DELETE_CONTAINER,
+    EXISTS,
+    GET_CHILDREN,
+    SET,
+    create,
+    create_ttl,
+    i,
+    path_watch,
+    set_data,
+    text,
 )
 
 

@@ -1,7 +1,23 @@
 """Quotas: how usage is counted, and what enforcement refuses."""
 
 from scenario import scenario
-from wire import CREATE, DELETE, EXISTS, GET, GET_CHILDREN, MULTI, SET, create, i, multi, path_version, path_watch, set_data, text, ADD_WATCH
+from wire import (
+    ADD_WATCH,
+    CREATE,
+    DELETE,
+    EXISTS,
+    GET,
+    GET_CHILDREN,
+    MULTI,
+    SET,
+    create,
+    i,
+    multi,
+    path_version,
+    path_watch,
+    set_data,
+    text,
+)
 
 
 def limit(t, conn, path, limits):
@@ -35,7 +51,16 @@ def usage(t):
         ("set null", SET, set_data(f"{t.root}/a/b", None), "stat"),
         ("set the node itself", SET, set_data(f"{t.root}/a", b"1"), "stat"),
         ("delete", DELETE, path_version(f"{t.root}/a/c"), "hex"),
-        ("multi", MULTI, multi((CREATE, create(f"{t.root}/a/m1", b"12")), (CREATE, create(f"{t.root}/a/m2", b"34")), (DELETE, path_version(f"{t.root}/a/m1"))), "multi"),
+        (
+            "multi",
+            MULTI,
+            multi(
+                (CREATE, create(f"{t.root}/a/m1", b"12")),
+                (CREATE, create(f"{t.root}/a/m2", b"34")),
+                (DELETE, path_version(f"{t.root}/a/m1")),
+            ),
+            "multi",
+        ),
         ("beside", CREATE, create(f"{t.root}/ab", b"1234567890"), "path"),
         ("above", SET, set_data(t.root, b"1234567890"), "stat"),
     ):

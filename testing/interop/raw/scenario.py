@@ -6,13 +6,14 @@ import sys
 import time
 import traceback
 
-from wire import AUTH, CREATE, PING, Closed, Connection, Reader, Silence, create, frame, i, text, buf
+from wire import AUTH, CREATE, PING, Connection, Reader, buf, create, i, text
 
 GROUPS = {}
 
 
 def scenario(name, group="wire"):
     """Registers `f(t)` under this name, in a group: each group has a server of its own configuration."""
+
     def register(function):
         scenarios = GROUPS.setdefault(group, {})
         if name in scenarios:
@@ -142,6 +143,3 @@ class Test:
                 conn.bye()
             except OSError:
                 pass
-
-
-__all__ = ["Closed", "Silence", "frame", "run", "scenario", "GROUPS"]

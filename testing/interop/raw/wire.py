@@ -12,7 +12,16 @@ import time
 CREATE, DELETE, EXISTS, GET, SET, GET_ACL, SET_ACL, GET_CHILDREN, SYNC = 1, 2, 3, 4, 5, 6, 7, 8, 9
 PING, GET_CHILDREN2, CHECK, MULTI, CREATE2, RECONFIG, CHECK_WATCHES, REMOVE_WATCHES = 11, 12, 13, 14, 15, 16, 17, 18
 CREATE_CONTAINER, DELETE_CONTAINER, CREATE_TTL, MULTI_READ = 19, 20, 21, 22
-AUTH, SET_WATCHES, SASL, GET_EPHEMERALS, ALL_CHILDREN, SET_WATCHES2, ADD_WATCH, WHO_AM_I = 100, 101, 102, 103, 104, 105, 106, 107
+AUTH, SET_WATCHES, SASL, GET_EPHEMERALS, ALL_CHILDREN, SET_WATCHES2, ADD_WATCH, WHO_AM_I = (
+    100,
+    101,
+    102,
+    103,
+    104,
+    105,
+    106,
+    107,
+)
 CREATE_SESSION, CLOSE_SESSION = -10, -11
 
 LONG_TIMEOUT = 600_000
@@ -83,7 +92,14 @@ def set_watches(zxid, *lists):
 
 def connect_request(timeout=LONG_TIMEOUT, session=0, passwd=bytes(16), last_zxid=0, read_only=False, version=0):
     """`read_only` None leaves the byte out, as clients before 3.4 did."""
-    return i(version) + q(last_zxid) + i(timeout) + q(session) + buf(passwd) + (b"" if read_only is None else flag(read_only))
+    return (
+        i(version)
+        + q(last_zxid)
+        + i(timeout)
+        + q(session)
+        + buf(passwd)
+        + (b"" if read_only is None else flag(read_only))
+    )
 
 
 def frame(payload):
@@ -178,7 +194,7 @@ class Connection:
                         raise Closed(f"closed within a frame, after {out.hex()}")
                     raise Closed("closed")
                 out += chunk
-        except socket.timeout:
+        except TimeoutError:
             raise Silence(f"silence after {out.hex()}" if out else "silence") from None
         except ConnectionResetError:
             raise Closed("closed") from None
@@ -300,7 +316,9 @@ def show_stat(t, body):
     length, children = body.int(), body.int()
     pzxid = body.long()
     now = time.time() * 1000
-    times = ",".join("0" if value == 0 else "now" if abs(now - value) < 300_000 else str(value) for value in (ctime, mtime))
+    times = ",".join(
+        "0" if value == 0 else "now" if abs(now - value) < 300_000 else str(value) for value in (ctime, mtime)
+    )
     return (
         f" stat[c={t.zxid(czxid)} m={t.zxid(mzxid)} p={t.zxid(pzxid)} times={times} v={version} cv={cversion} "
         f"av={aversion} owner={t.session(owner)} len={length} kids={children}]"
