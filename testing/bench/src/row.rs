@@ -1,0 +1,153 @@
+//! One measurement of one workload, and how it is shown.
+
+use crate::engine::{Engine, Sample, Until};
+use crate::measure::{Process, busy};
+use crate::workload::{Op, Shape, workload};
+use clap::ValueEnum;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How a workload is driven.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drive {
+    pub(crate) shape: Shape,
+    pub(crate) connections: usize,
+    /// Requests in flight on each connection.
+    pub(crate) depth: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) measure: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) throughput: f64,
+    pub(crate) latency: Percentiles,
+    pub(crate) errors: u64,
+    /// Processor time the server took for one operation, when its process is known.
+    pub(crate) cpu_per_op: Option<Duration>,
+    /// Processors other processes kept busy meanwhile.
+    pub(crate) foreign_cpus: f64,
+    /// Memory of the server afterwards, in bytes.
+    pub(crate) resident: Option<u64>,
+}
+
+/// Latencies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) p999: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Percentiles {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
+        Self { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: Duration::from_nanos(histogram.max()) }
+    }
+
+    pub(crate) fn json(self) -> Value {
+        json!({
+            "p50_us": micros(self.p50), "p99_us": micros(self.p99),
+            "p999_us": micros(self.p999), "max_us": micros(self.max),
+        })
+    }
+}
+
+/// Microseconds with a fraction.
+pub(crate) fn micros(time: Duration) -> f64 {
+    (time.as_nanos() as f64 / 100.0).round() / 10.0
+}
+
+/// Processor time so far: of the server, of this program, of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    server: Duration,
+    own: Duration,
+    all: Duration,
+}
+
+impl Used {
+    fn now(server: Option<Process>) -> io::Result<Self> {
+        let server = server.map_or(Ok(Duration::ZERO), Process::cpu)?;
+        Ok(Self { server, own: Process::own().cpu()?, all: busy()? })
+    }
+}
+
+/// Drives a workload that has been prepared.
+pub(crate) fn drive(addr: SocketAddr, server: Option<Process>, drive: &Drive) -> io::Result<Row> {
+    let mut engine = Engine::connect(addr, drive.connections, drive.depth)?;
+    let mut workload = workload(drive.shape, drive.connections);
+    let mut before = Ok(Used::default());
+    let until = Until::Time { warm_up: drive.warm_up, measure: drive.measure };
+    let sample = engine.run(&mut workload, until, || before = Used::now(server))?;
+    row(server, before?, Used::now(server)?, &sample)
+}
+
+fn row(server: Option<Process>, before: Used, after: Used, sample: &Sample) -> io::Result<Row> {
+    let server_cpu = after.server.saturating_sub(before.server);
+    let own = after.own.saturating_sub(before.own);
+    let foreign = after.all.saturating_sub(before.all).saturating_sub(server_cpu + own);
+    Ok(Row {
+        throughput: sample.throughput(),
+        latency: Percentiles::of(&sample.latencies()),
+        errors: sample.errors,
+        cpu_per_op: server.map(|_| server_cpu.div_f64(sample.ops.max(1) as f64)),
+        foreign_cpus: foreign.as_secs_f64() / sample.elapsed.as_secs_f64(),
+        resident: server.map(Process::resident).transpose()?,
+    })
+}
+
+impl Row {
+    /// The head of a table of rows.
+    pub(crate) const HEAD: &str =
+        "                          ops/s    p50 us    p99 us  p99.9 us   CPU us/op   RSS MiB  foreign CPU";
+
+    /// A line of the table.
+    pub(crate) fn line(&self, label: &str) -> String {
+        let cpu = self.cpu_per_op.map_or_else(|| "-".into(), |cpu| format!("{:.2}", micros_exact(cpu)));
+        let resident = self.resident.map_or_else(|| "-".into(), |bytes| (bytes >> 20).to_string());
+        let mut line = format!(
+            "{label:<22} {:>10.0} {:>9.1} {:>9.1} {:>9.1} {cpu:>11} {resident:>9} {:>12.2}",
+            self.throughput,
+            micros(self.latency.p50),
+            micros(self.latency.p99),
+            micros(self.latency.p999),
+            self.foreign_cpus,
+        );
+        if self.errors > 0 {
+            line.push_str(&format!("  {} ERRORS", self.errors));
+        }
+        line
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "ops_per_second": self.throughput.round(),
+            "latency": self.latency.json(),
+            "errors": self.errors,
+            "server_cpu_us_per_op": self.cpu_per_op.map(micros_exact),
+            "server_resident_bytes": self.resident,
+            "foreign_cpus": (self.foreign_cpus * 100.0).round() / 100.0,
+        })
+    }
+}
+
+/// Microseconds to the nanosecond: processor time per operation can be a fraction of one.
+pub(crate) fn micros_exact(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
+}
+
+/// The name of an operation as given on the command line.
+pub(crate) fn op_name(op: Op) -> String {
+    op.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// How a row is called: `get 64x32`.
+pub(crate) fn label(drive: &Drive) -> String {
+    format!("{} {}x{} {}B", op_name(drive.shape.op), drive.connections, drive.depth, drive.shape.data_len)
+}

@@ -1,0 +1,106 @@
+//! Handshakes and request frames.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+use zabra_proto::{ConnectRequest, OpCode, Put, begin_frame, end_frame};
+use zabra_testkit::{Connected, RawRequest};
+use zabra_types::{SessionId, Zxid};
+
+/// How long a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How sessions are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handshake {
+    /// The session timeout in milliseconds.
+    pub(crate) timeout_ms: i32,
+    /// How many handshakes are under way at once.
+    pub(crate) at_once: usize,
+}
+
+impl Default for Handshake {
+    fn default() -> Self {
+        Self { timeout_ms: 40_000, at_once: 32 }
+    }
+}
+
+/// Opens connections with a new session each.
+pub(crate) fn connect(addr: SocketAddr, count: usize, handshake: Handshake) -> io::Result<Vec<TcpStream>> {
+    let mut streams = Vec::with_capacity(count);
+    while streams.len() < count {
+        let from = streams.len();
+        for _ in 0..handshake.at_once.min(count - from) {
+            streams.push(begin(addr, handshake.timeout_ms)?);
+        }
+        for stream in &mut streams[from..] {
+            finish(stream)?;
+        }
+    }
+    Ok(streams)
+}
+
+fn begin(addr: SocketAddr, timeout_ms: i32) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
+    let mut bytes = Vec::new();
+    let frame = begin_frame(&mut bytes);
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: Zxid::ZERO,
+        timeout_ms,
+        session: SessionId::NONE,
+        password: Some(&[0; 16]),
+        read_only: Some(false),
+    }
+    .encode(&mut bytes);
+    end_frame(&mut bytes, frame);
+    stream.write_all(&bytes)?;
+    Ok(stream)
+}
+
+fn finish(stream: &mut TcpStream) -> io::Result<()> {
+    let mut frame = [0; 41];
+    stream.read_exact(&mut frame)?;
+    let connected = Connected::decode(&frame[4..]).map_err(io::Error::other)?;
+    if connected.is_accepted() {
+        Ok(())
+    } else {
+        Err(io::Error::new(ErrorKind::ConnectionRefused, "the server refused a new session"))
+    }
+}
+
+/// A request frame made once and sent many times, its xid replaced each time.
+#[derive(Clone, Debug)]
+pub(crate) struct Template(Vec<u8>);
+
+impl Template {
+    /// The frame of a request.
+    pub(crate) fn new(request: &RawRequest) -> Self {
+        let mut bytes = Vec::new();
+        put_request(&mut bytes, 0, request);
+        Self(bytes)
+    }
+
+    /// The frame of an operation without a body.
+    pub(crate) fn bare(op: OpCode) -> Self {
+        Self::new(&RawRequest::bare(op))
+    }
+
+    /// Appends the frame under this xid.
+    pub(crate) fn put(&self, xid: i32, out: &mut Vec<u8>) {
+        let at = out.len() + 4;
+        out.extend_from_slice(&self.0);
+        out[at..at + 4].copy_from_slice(&xid.to_be_bytes());
+    }
+}
+
+/// Appends a request frame.
+pub(crate) fn put_request(out: &mut Vec<u8>, xid: i32, request: &RawRequest) {
+    let frame = begin_frame(out);
+    out.put_i32(xid);
+    out.put_i32(request.op);
+    out.extend_from_slice(&request.body);
+    end_frame(out, frame);
+}
