@@ -11,6 +11,8 @@ mod disk;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 mod fault;
+#[cfg(feature = "testing")]
+pub mod fuzz;
 mod log;
 mod name;
 mod purge;
