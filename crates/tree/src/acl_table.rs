@@ -18,6 +18,16 @@ pub(crate) struct AclId(u32);
 impl AclId {
     /// `world:anyone` with all permissions.
     pub(crate) const OPEN: Self = Self(u32::MAX);
+
+    /// To keep it in a record.
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// From [`AclId::bits`].
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
 }
 
 /// A list and how many nodes have it. A list loaded under an id that no map names is dangling: it is not known.

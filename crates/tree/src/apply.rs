@@ -91,7 +91,7 @@ impl Tree {
         self.count_creation(parent, parent_path, create.parent_cversion, header.zxid);
         if let Some(existing) = self.arena.find(parent, name) {
             // The snapshot shows it already, perhaps with the id of a list that it does not have.
-            self.acls.release(self.arena.acl(existing));
+            self.acls.release(self.arena.look(existing).acl());
             self.arena.set_acl(existing, acl);
             self.quota_node_created(path);
             return Err(KeeperError::NodeExists);
@@ -108,15 +108,15 @@ impl Tree {
         let slot = self.add_node(parent, path, name, create.data, acl, &stat);
         self.add_usage(path, 1, len(create.data));
         self.quota_node_created(path);
-        let (acl, parent_acl) = (self.acls.get(acl), self.acls.get(self.arena.acl(parent)));
+        let (acl, parent_acl) = (self.acls.get(acl), self.acls.get(self.arena.look(parent).acl()));
         sink.created(header.zxid, path, acl, or_root(parent_path), parent_acl);
-        Ok(self.visible_stat(slot))
+        Ok(self.visible_stat(&self.arena.look(slot)))
     }
 
     /// The parent's side of a creation. Only upwards: its counter may show later creations already. -1 is a record
     /// from before 3.4, which counts one on.
     fn count_creation(&mut self, parent: Slot, parent_path: &str, cversion: i32, zxid: Zxid) {
-        let (before, _) = self.arena.child_counts(parent);
+        let (before, _) = self.arena.look(parent).child_counts();
         let cversion = if cversion == -1 { before.wrapping_add(1) } else { cversion };
         if cversion > before {
             self.arena.set_child_counts(parent, cversion, zxid.raw());
@@ -127,7 +127,7 @@ impl Tree {
     fn delete(&mut self, zxid: Zxid, path: &str, sink: &mut impl ChangeSink) -> Result<(), KeeperError> {
         let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
         let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
-        let (cversion, pzxid) = self.arena.child_counts(parent);
+        let (cversion, pzxid) = self.arena.look(parent).child_counts();
         // Also when the node is gone already, and never back behind a later creation.
         if zxid.raw() > pzxid {
             self.arena.set_child_counts(parent, cversion, zxid.raw());
@@ -135,13 +135,13 @@ impl Tree {
         }
         let slot = self.arena.find(parent, name).ok_or(KeeperError::NoNode)?;
         self.remove_below(slot, path);
-        let acl = self.arena.acl(slot);
+        let acl = self.arena.look(slot).acl();
         sink.deleted(
             zxid,
             path,
             self.acls.get(acl),
             or_root(parent_path),
-            self.acls.get(self.arena.acl(parent)),
+            self.acls.get(self.arena.look(parent).acl()),
         );
         self.remove_leaf(slot, path);
         Ok(())
@@ -150,14 +150,14 @@ impl Tree {
     /// Removes what stands below a node about to be deleted. A deleted node had no children, so these were created
     /// under a later node of the same path, and their transactions follow.
     fn remove_below(&mut self, top: Slot, path: &str) {
-        if self.arena.num_children(top) == 0 {
+        if self.arena.look(top).num_children() == 0 {
             return;
         }
         let mut below = Vec::new();
         let mut pending = Vec::from([(top, String::from(path))]);
         while let Some((slot, path)) = pending.pop() {
             for child in self.arena.children(slot) {
-                let path = alloc::format!("{path}/{}", self.arena.name(child));
+                let path = alloc::format!("{path}/{}", self.arena.look(child).name());
                 below.push((child, path.clone()));
                 pending.push((child, path));
             }
@@ -168,12 +168,12 @@ impl Tree {
     }
 
     fn remove_leaf(&mut self, slot: Slot, path: &str) {
-        let data = self.arena.data(slot);
-        let (size, bytes) = (node_size(path, data), len(data));
-        self.data_size = self.data_size.wrapping_sub(size);
-        self.acls.release(self.arena.acl(slot));
-        self.owners.remove(self.owner_of(self.arena.owner(slot)), slot);
-        self.digests.replace(self.arena.digest(slot), 0);
+        let node = self.arena.look(slot);
+        let bytes = len(node.data());
+        self.data_size = self.data_size.wrapping_sub(node_size(path, node.data()));
+        self.acls.release(node.acl());
+        self.owners.remove(self.owner_of(node.owner()), slot);
+        self.digests.replace(node.digest(), 0);
         if path == QUOTA_PATH {
             self.quota_root = None;
         }
@@ -190,13 +190,13 @@ impl Tree {
         sink: &mut impl ChangeSink,
     ) -> Result<Stat, KeeperError> {
         let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
-        let growth = len(data) - len(self.arena.data(slot));
+        let growth = len(data) - len(self.arena.look(slot).data());
         self.arena.change_data(slot, data, header.zxid.raw(), header.time.millis(), version);
         self.refresh_digest(slot, path);
         self.data_size = self.data_size.wrapping_add_signed(growth);
-        let stat = self.visible_stat(slot);
+        let stat = self.visible_stat(&self.arena.look(slot));
         self.add_usage(path, 0, growth);
-        sink.data_changed(header.zxid, path, self.acls.get(self.arena.acl(slot)));
+        sink.data_changed(header.zxid, path, self.acls.get(self.arena.look(slot).acl()));
         Ok(stat)
     }
 
@@ -204,11 +204,11 @@ impl Tree {
         let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
         // Acquired first, so that setting the list a node has does not drop it in between.
         let acl = self.acls.acquire(acl);
-        self.acls.release(self.arena.acl(slot));
+        self.acls.release(self.arena.look(slot).acl());
         self.arena.set_acl(slot, acl);
         self.arena.set_aversion(slot, version);
         self.refresh_digest(slot, path);
-        Ok(self.visible_stat(slot))
+        Ok(self.visible_stat(&self.arena.look(slot)))
     }
 
     /// Deletes the nodes the transaction lists, then what else the session has: a list is missing in old logs, and may

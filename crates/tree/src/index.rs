@@ -1,6 +1,6 @@
 //! Finding a child by its parent and name.
 
-use crate::arena::Slot;
+use crate::arena::{BlockRef, Slot};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -83,7 +83,7 @@ const SHARDS: usize = 256;
 /// Entries in the smallest table.
 const CAPACITY_MIN: usize = 8;
 
-/// From the hash of (parent, name) to the slot. It holds no names: callers compare.
+/// From the hash of (parent, name) to the slot and the record. It holds no names: callers compare.
 ///
 /// Open addressing with linear probing. An entry keeps 32 bits of its hash, so a search seldom looks at a node it is not
 /// after, and growing and removing look at none.
@@ -97,25 +97,33 @@ impl Index {
         Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
     }
 
-    /// The slot with this hash for which `same` holds.
-    pub(crate) fn find(&self, hash: u64, mut same: impl FnMut(Slot) -> bool) -> Option<Slot> {
+    /// The node with this hash for whose record `same` holds.
+    pub(crate) fn find(&self, hash: u64, mut same: impl FnMut(BlockRef) -> bool) -> Option<(Slot, BlockRef)> {
         let (shard, tag) = parts(hash);
-        self.shards[shard]
-            .probe(tag)
-            .find(|&(_, entry)| entry.tag == tag && same(entry.slot))
-            .map(|(_, e)| e.slot)
+        let (_, entry) =
+            self.shards[shard].probe(tag).find(|(_, entry)| entry.tag == tag && same(entry.block))?;
+        Some((entry.slot, entry.block))
     }
 
-    /// Adds a slot that is not there yet.
-    pub(crate) fn insert(&mut self, hash: u64, slot: Slot) {
+    /// Adds a node that is not there yet.
+    pub(crate) fn insert(&mut self, hash: u64, slot: Slot, block: BlockRef) {
         let (shard, tag) = parts(hash);
-        self.shards[shard].insert(Entry { tag, slot });
+        self.shards[shard].insert(Entry { tag, slot, block });
     }
 
-    /// Removes a slot.
+    /// A record has moved to another block. Returns whose it is.
+    pub(crate) fn replace(&mut self, hash: u64, from: BlockRef, to: BlockRef) -> Option<Slot> {
+        let (shard, tag) = parts(hash);
+        let shard = &mut self.shards[shard];
+        let at = shard.position(tag, |entry| entry.block == from)?;
+        shard.entries[at].block = to;
+        Some(shard.entries[at].slot)
+    }
+
+    /// Removes a node.
     pub(crate) fn remove(&mut self, hash: u64, slot: Slot) {
         let (shard, tag) = parts(hash);
-        self.shards[shard].remove(Entry { tag, slot });
+        self.shards[shard].remove(tag, slot);
     }
 }
 
@@ -128,11 +136,12 @@ const fn parts(hash: u64) -> (usize, u32) {
 struct Entry {
     tag: u32,
     slot: Slot,
+    block: BlockRef,
 }
 
 impl Entry {
     /// No node is in the last slot there could be.
-    const EMPTY: Self = Self { tag: 0, slot: Slot(u32::MAX) };
+    const EMPTY: Self = Self { tag: 0, slot: Slot(u32::MAX), block: BlockRef::NONE };
 }
 
 /// One table: at most four fifths full, so that a search always ends.
@@ -144,7 +153,7 @@ struct Shard {
 
 impl Shard {
     fn home(&self, tag: u32) -> usize {
-        (u64::from(tag) * self.entries.len() as u64 >> 32) as usize
+        ((u64::from(tag) * self.entries.len() as u64) >> 32) as usize
     }
 
     fn after(&self, at: usize) -> usize {
@@ -155,7 +164,7 @@ impl Shard {
     fn probe(&self, tag: u32) -> impl Iterator<Item = (usize, Entry)> {
         let mut at = self.home(tag);
         core::iter::from_fn(move || {
-            let entry = *self.entries.get(at).filter(|&&entry| entry != Entry::EMPTY)?;
+            let entry = *self.entries.get(at).filter(|entry| entry.slot != Entry::EMPTY.slot)?;
             let found = (at, entry);
             at = self.after(at);
             Some(found)
@@ -172,18 +181,22 @@ impl Shard {
 
     fn put(&mut self, entry: Entry) {
         let mut at = self.home(entry.tag);
-        while self.entries[at] != Entry::EMPTY {
+        while self.entries[at].slot != Entry::EMPTY.slot {
             at = self.after(at);
         }
         self.entries[at] = entry;
     }
 
-    fn remove(&mut self, entry: Entry) {
-        let Some((mut hole, _)) = self.probe(entry.tag).find(|&(_, other)| other == entry) else { return };
+    fn position(&self, tag: u32, is_it: impl Fn(&Entry) -> bool) -> Option<usize> {
+        self.probe(tag).find(|(_, entry)| is_it(entry)).map(|(at, _)| at)
+    }
+
+    fn remove(&mut self, tag: u32, slot: Slot) {
+        let Some(mut hole) = self.position(tag, |entry| entry.slot == slot) else { return };
         self.len -= 1;
         // Whatever stands behind the hole and may stand in it moves up, so that no search ends too early.
         let mut at = self.after(hole);
-        while self.entries[at] != Entry::EMPTY {
+        while self.entries[at].slot != Entry::EMPTY.slot {
             let from_home = self.distance(self.home(self.entries[at].tag), at);
             if from_home >= self.distance(hole, at) {
                 self.entries[hole] = self.entries[at];
@@ -204,7 +217,7 @@ impl Shard {
     fn resize(&mut self, capacity: usize) {
         let entries = core::mem::replace(&mut self.entries, vec![Entry::EMPTY; capacity].into_boxed_slice());
         for entry in entries {
-            if entry != Entry::EMPTY {
+            if entry.slot != Entry::EMPTY.slot {
                 self.put(entry);
             }
         }
@@ -259,11 +272,12 @@ mod tests {
             for (number, (choice, add)) in ops.into_iter().enumerate() {
                 if add || expected.is_empty() {
                     let tag = u32::MAX - u32::from(choice) % spread * (u32::MAX / spread);
-                    let entry = Entry { tag, slot: Slot(number as u32) };
+                    let entry = Entry { tag, slot: Slot(number as u32), block: BlockRef::NONE };
                     shard.insert(entry);
                     expected.push(entry);
                 } else {
-                    shard.remove(expected.swap_remove(usize::from(choice) % expected.len()));
+                    let entry = expected.swap_remove(usize::from(choice) % expected.len());
+                    shard.remove(entry.tag, entry.slot);
                 }
                 prop_assert_eq!(shard.len, expected.len());
                 for entry in &expected {

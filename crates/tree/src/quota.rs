@@ -123,7 +123,7 @@ impl Tree {
     }
 
     fn quota_view(&self, node: Slot, path: String) -> QuotaView {
-        let text = |name| QuotaText::parse(self.arena.data(self.arena.find(node, name)?));
+        let text = |name| QuotaText::parse(self.arena.look(self.arena.find(node, name)?).data());
         QuotaView {
             path,
             limits: text(LIMITS).map(|text| text.limits()),
@@ -133,7 +133,7 @@ impl Tree {
 
     /// A quota exists where its limits node does, so the tree itself is the registry.
     fn find_quota(&self, path: &str) -> Option<Found> {
-        let mut at = self.quota_root.filter(|&root| self.arena.num_children(root) != 0)?;
+        let mut at = self.quota_root.filter(|&root| self.arena.look(root).num_children() != 0)?;
         let mut found = None;
         let mut path_len = 0;
         for name in path.strip_prefix('/')?.split('/') {
@@ -153,8 +153,9 @@ impl Tree {
             self.quota_root.map(|root| (root, String::new())).into_iter().collect();
         while let Some((node, path)) = pending.pop() {
             for child in self.arena.children(node) {
-                match self.arena.name(child) {
-                    LIMITS | STATS if self.arena.num_children(child) == 0 => {}
+                let child_look = self.arena.look(child);
+                match child_look.name() {
+                    LIMITS | STATS if child_look.num_children() == 0 => {}
                     name => pending.push((child, format!("{path}/{name}"))),
                 }
             }
@@ -182,7 +183,7 @@ impl Tree {
     pub(crate) fn add_usage(&mut self, path: &str, count: i64, bytes: i64) {
         let Some(found) = self.find_quota(path) else { return };
         let Some(stats) = self.arena.find(found.node, STATS) else { return };
-        match QuotaText::parse(self.arena.data(stats)) {
+        match QuotaText::parse(self.arena.look(stats).data()) {
             Some(mut text) => {
                 let usage = text.usage();
                 text.set_usage(QuotaUsage {
@@ -210,7 +211,7 @@ impl Tree {
         let mut pending: Vec<Slot> = self.arena.resolve(of).into_iter().collect();
         while let Some(slot) = pending.pop() {
             usage.count += 1;
-            usage.bytes += self.arena.data(slot).map_or(0, |data| data.len() as i64);
+            usage.bytes += self.arena.look(slot).data().map_or(0, |data| data.len() as i64);
             pending.extend(self.arena.children(slot));
         }
         let mut text = QuotaText::default();
@@ -220,7 +221,7 @@ impl Tree {
 
     fn write_usage(&mut self, stats: Slot, text: &QuotaText) {
         let text = text.to_string();
-        let before = self.arena.data(stats).map_or(0, <[u8]>::len);
+        let before = self.arena.look(stats).data().map_or(0, <[u8]>::len);
         self.data_size = self.data_size.wrapping_add(text.len() as u64).wrapping_sub(before as u64);
         self.arena.set_data(stats, Some(text.as_bytes()));
     }

@@ -1,7 +1,7 @@
 //! Writing the nodes out while they change.
 
 use crate::Tree;
-use crate::arena::Slot;
+use crate::arena::{Look, Slot};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -71,8 +71,11 @@ impl SnapshotCursor {
         while self.next < stop_slot {
             let slot = Slot(self.next);
             self.next += 1;
-            if self.is_wanted(tree, slot) {
-                self.write_with_ancestors(tree, slot, out);
+            if let Some(node) = tree.arena.try_look(slot)
+                && node.czxid() <= self.zxid.raw()
+                && !self.is_written(slot)
+            {
+                self.write_with_ancestors(tree, node, out);
             }
             if out.len() >= stop_len {
                 break;
@@ -81,51 +84,44 @@ impl SnapshotCursor {
         if self.next < self.end { Progress::More } else { Progress::Done }
     }
 
-    fn is_wanted(&self, tree: &Tree, slot: Slot) -> bool {
-        tree.arena.is_live(slot) && !self.is_written(slot) && tree.arena.czxid(slot) <= self.zxid.raw()
-    }
-
     fn is_written(&self, slot: Slot) -> bool {
         // Slots beyond the end came into use after the start.
         self.written.get(slot.0 as usize / 64).is_none_or(|word| word & (1 << (slot.0 % 64)) != 0)
     }
 
-    fn write_with_ancestors(&mut self, tree: &Tree, slot: Slot, out: &mut Vec<u8>) {
-        let mut line = Vec::from([slot]);
-        let mut at = slot;
-        while at != Slot::ROOT {
-            at = tree.arena.parent(at);
-            if self.is_written(at) {
-                break;
-            }
-            line.push(at);
+    fn write_with_ancestors(&mut self, tree: &Tree, node: Look<'_>, out: &mut Vec<u8>) {
+        let mut unwritten = Vec::new();
+        let mut at = node;
+        while at.slot() != Slot::ROOT && !self.is_written(at.parent()) {
+            unwritten.push(at);
+            at = tree.arena.look(at.parent());
         }
-        while let Some(slot) = line.pop() {
-            self.write(tree, slot, out);
+        self.write(tree, at, out);
+        for node in unwritten.into_iter().rev() {
+            self.write(tree, node, out);
         }
     }
 
-    fn write(&mut self, tree: &Tree, slot: Slot, out: &mut Vec<u8>) {
-        let arena = &tree.arena;
-        if slot == Slot::ROOT {
+    fn write(&mut self, tree: &Tree, node: Look<'_>, out: &mut Vec<u8>) {
+        if node.slot() == Slot::ROOT {
             out.put_text("");
         } else {
-            let parent = arena.parent(slot);
-            let name = arena.name(slot);
+            let (parent, name) = (node.parent(), node.name());
             let path = match &mut self.parent {
                 Some((known, path)) if *known == parent => path,
-                other => &mut other.insert((parent, arena.path(parent))).1,
+                other => &mut other.insert((parent, tree.arena.path(parent))).1,
             };
             out.put_count(path.len() + 1 + name.len());
             out.extend_from_slice(path.as_bytes());
             out.push(b'/');
             out.extend_from_slice(name.as_bytes());
         }
-        out.put_buffer(arena.data(slot));
-        out.put_i64(tree.acls.raw_id(arena.acl(slot)));
-        put_persisted(out, &arena.stat(slot));
-        if let Some(word) = self.written.get_mut(slot.0 as usize / 64) {
-            *word |= 1 << (slot.0 % 64);
+        out.put_buffer(node.data());
+        out.put_i64(tree.acls.raw_id(node.acl()));
+        put_persisted(out, &node.stat());
+        let slot = node.slot().0;
+        if let Some(word) = self.written.get_mut(slot as usize / 64) {
+            *word |= 1 << (slot % 64);
         }
     }
 }

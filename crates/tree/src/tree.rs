@@ -1,7 +1,7 @@
 //! The tree and what can be asked of it. What changes it is in `apply`.
 
 use crate::acl_table::{AclId, AclTable};
-use crate::arena::{Arena, Slot};
+use crate::arena::{Arena, Look, Slot};
 use crate::digest::Digests;
 use crate::index::SipKey;
 use crate::owners::Owners;
@@ -123,7 +123,7 @@ impl Tree {
 
     /// The node at a path. The empty path is the root's other name.
     pub fn get(&self, path: &str) -> Option<NodeRef<'_>> {
-        self.arena.resolve(path).map(|slot| NodeRef { tree: self, slot })
+        self.arena.look_up(path).map(|look| NodeRef { tree: self, look })
     }
 
     /// The number of nodes as the genuine server tells it: the root counts twice, as `/` and as the empty path.
@@ -160,8 +160,10 @@ impl Tree {
         let mut count = 0;
         let mut pending = Vec::from([top]);
         while let Some(slot) = pending.pop() {
-            count += u64::from(self.arena.num_children(slot));
-            pending.extend(self.arena.children(slot).filter(|&child| self.arena.num_children(child) != 0));
+            count += u64::from(self.arena.look(slot).num_children());
+            pending.extend(
+                self.arena.children(slot).filter(|&child| self.arena.look(child).num_children() != 0),
+            );
         }
         Some(count)
     }
@@ -199,9 +201,9 @@ impl Tree {
             EphemeralOwner::Ttl(ttl_ms) => ttl_ms != 0 && age_ms(stat) > ttl_ms,
             _ => false,
         };
-        let childless = |&slot: &Slot| self.arena.num_children(slot) == 0;
+        let childless = |&slot: &Slot| self.arena.look(slot).num_children() == 0;
         let due = |slot: Slot, is_due: &dyn Fn(&StatPersisted) -> bool| {
-            is_due(&self.arena.stat(slot)).then(|| self.arena.path(slot))
+            is_due(&self.arena.look(slot).stat()).then(|| self.arena.path(slot))
         };
         let containers = self.owners.containers.iter().copied().filter(childless);
         let ttls = self.owners.ttls.iter().copied().filter(childless);
@@ -255,11 +257,11 @@ impl Tree {
         EphemeralOwner::from_raw(raw, self.options.owner_rules)
     }
 
-    pub(crate) fn visible_stat(&self, slot: Slot) -> Stat {
-        let data_length = self.arena.data(slot).map_or(0, <[u8]>::len);
-        self.arena.stat(slot).visible(
+    pub(crate) fn visible_stat(&self, node: &Look<'_>) -> Stat {
+        let data_length = node.data().map_or(0, <[u8]>::len);
+        node.stat().visible(
             i32::try_from(data_length).unwrap_or(i32::MAX),
-            i32::try_from(self.arena.num_children(slot)).unwrap_or(i32::MAX),
+            i32::try_from(node.num_children()).unwrap_or(i32::MAX),
             self.options.owner_rules,
         )
     }
@@ -269,8 +271,9 @@ impl Tree {
         if !self.digests.enabled() {
             return;
         }
-        let digest = node_digest(path, self.arena.data(slot), &self.arena.stat(slot));
-        self.digests.replace(self.arena.digest(slot), digest);
+        let node = self.arena.look(slot);
+        let digest = node_digest(path, node.data(), &node.stat());
+        self.digests.replace(node.digest(), digest);
         self.arena.set_digest(slot, digest);
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Short ones share pages of their size, long ones have an allocation each. Compared with an allocation for each this
 //! saves the allocator's own bytes and a pointer and a length at the owner: some 25 bytes of 200 for a usual znode.
-//! A page whose last block is freed goes back to the allocator.
+//!
+//! Freed blocks can only be used for the same length, so pages would stay nearly empty after many deletions, or after a
+//! change of the length that is usual. A page that has become less than half full is therefore handed to the owner,
+//! who moves its blocks elsewhere; no more than about one move comes on each removal.
 
 use super::slab::Slab;
 use alloc::boxed::Box;
@@ -24,17 +27,29 @@ const END: u16 = u16::MAX;
 
 /// Where a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BlockRef(u32);
+pub(crate) struct BlockRef(u32);
 
 impl BlockRef {
     /// Nowhere.
-    pub(super) const NONE: Self = Self(u32::MAX);
+    pub(crate) const NONE: Self = Self(u32::MAX);
 }
+
+impl Default for BlockRef {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// A page whose blocks are to be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SparsePage(u32);
 
 /// Blocks of one length.
 #[derive(Debug, Default)]
 struct Page {
     bytes: Box<[u8]>,
+    /// Of each block.
+    len: u16,
     class: u8,
     used: u16,
     /// Blocks that were never used begin here.
@@ -52,12 +67,19 @@ pub(super) struct Blocks {
     /// For each class the pages with room; blocks are taken from the last.
     with_room: Vec<Vec<u32>>,
     singles: Slab<Box<[u8]>>,
+    /// Kept for its allocation.
+    scratch: Vec<u8>,
 }
 
 impl Blocks {
     pub(super) fn new() -> Self {
         let classes = class_of(SHARED_LEN_MAX) + 1;
-        Self { pages: Slab::new(), with_room: vec![Vec::new(); classes], singles: Slab::new() }
+        Self {
+            pages: Slab::new(),
+            with_room: vec![Vec::new(); classes],
+            singles: Slab::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// The bytes of a block, which may be more than were asked for.
@@ -66,7 +88,7 @@ impl Blocks {
             Place::Single(at) => &self.singles[at],
             Place::Shared { page, index } => {
                 let page = &self.pages[page];
-                let len = class_len(page.class.into());
+                let len = usize::from(page.len);
                 &page.bytes[index * len..][..len]
             }
         }
@@ -78,7 +100,7 @@ impl Blocks {
             Place::Single(at) => &mut self.singles[at],
             Place::Shared { page, index } => {
                 let page = &mut self.pages[page];
-                let len = class_len(page.class.into());
+                let len = usize::from(page.len);
                 &mut page.bytes[index * len..][..len]
             }
         }
@@ -124,41 +146,74 @@ impl Blocks {
         BlockRef(at << INDEX_BITS | u32::from(index))
     }
 
-    /// Frees a block.
-    pub(super) fn remove(&mut self, block: BlockRef) {
+    /// Frees a block. If a page is returned, [`Blocks::begin_move`] and what follows from it has to be done now.
+    #[must_use]
+    pub(super) fn remove(&mut self, block: BlockRef) -> Option<SparsePage> {
         let (at, index) = match place(block) {
             Place::Single(at) => {
                 self.singles.remove(at);
-                return;
+                return None;
             }
             Place::Shared { page, index } => (page, index),
         };
         let page = &mut self.pages[at];
-        let class = usize::from(page.class);
-        let len = class_len(class);
+        let (class, len) = (usize::from(page.class), usize::from(page.len));
         page.bytes[index * len..][..2].copy_from_slice(&page.freed.to_le_bytes());
         page.freed = index as u16;
-        let was_full = usize::from(page.used) == PAGE_LEN / len;
+        let room_for = PAGE_LEN / len;
+        let was_full = usize::from(page.used) == room_for;
         page.used -= 1;
         let with_room = &mut self.with_room[class];
         if was_full {
             page.listed_at = with_room.len() as u32;
             with_room.push(at);
-        } else if page.used == 0 && with_room.len() > 1 {
-            // One page of each length stays, lest a length in the balance make pages come and go.
-            let listed_at = page.listed_at as usize;
-            with_room.swap_remove(listed_at);
-            if let Some(&moved) = with_room.get(listed_at) {
-                self.pages[moved].listed_at = listed_at as u32;
-            }
-            self.pages.remove(at);
         }
+        // One page of each length may be as empty as it likes, lest a length in the balance make pages come and go.
+        (usize::from(page.used) < room_for / 2 && with_room.len() > 1).then_some(SparsePage(at))
+    }
+
+    /// The blocks of a page, none of whose free ones is given out from now on. Each has to be moved: add one of the
+    /// same length, copy, tell everybody, and then [`Blocks::end_move`].
+    pub(super) fn begin_move(&mut self, SparsePage(at): SparsePage) -> Vec<BlockRef> {
+        let (class, listed_at) = (usize::from(self.pages[at].class), self.pages[at].listed_at as usize);
+        let with_room = &mut self.with_room[class];
+        with_room.swap_remove(listed_at);
+        if let Some(&moved) = with_room.get(listed_at) {
+            self.pages[moved].listed_at = listed_at as u32;
+        }
+        let page = &self.pages[at];
+        let mut is_free = vec![false; page.fresh.into()];
+        let mut freed = page.freed;
+        while freed != END {
+            is_free[usize::from(freed)] = true;
+            let block = &page.bytes[usize::from(freed) * usize::from(page.len)..];
+            freed = u16::from_le_bytes([block[0], block[1]]);
+        }
+        let used = is_free.iter().enumerate().filter(|(_, is_free)| !**is_free);
+        used.map(|(index, _)| BlockRef(at << INDEX_BITS | index as u32)).collect()
+    }
+
+    /// Gives the page back, with whatever is still in it.
+    pub(super) fn end_move(&mut self, SparsePage(at): SparsePage) {
+        self.pages.remove(at);
+    }
+
+    /// Another block with the same bytes.
+    pub(super) fn copy(&mut self, block: BlockRef) -> BlockRef {
+        let mut bytes = core::mem::take(&mut self.scratch);
+        bytes.clear();
+        bytes.extend_from_slice(self.get(block));
+        let copy = self.add(bytes.len());
+        self.get_mut(copy).copy_from_slice(&bytes);
+        self.scratch = bytes;
+        copy
     }
 
     fn add_page(&mut self, class: usize) -> u32 {
         let with_room = &mut self.with_room[class];
         let page = Page {
             bytes: vec![0; PAGE_LEN].into_boxed_slice(),
+            len: class_len(class) as u16,
             class: class as u8,
             used: 0,
             fresh: 0,
@@ -221,6 +276,16 @@ mod tests {
         assert_eq!(class_len(class_of(SHARED_LEN_MAX)), SHARED_LEN_MAX);
     }
 
+    /// Removes a block and moves what has to be moved.
+    fn remove(blocks: &mut Blocks, block: BlockRef, live: &mut [(BlockRef, u8, usize)]) {
+        let Some(sparse) = blocks.remove(block) else { return };
+        for block in blocks.begin_move(sparse) {
+            let copy = blocks.copy(block);
+            live.iter_mut().find(|(other, ..)| *other == block).unwrap().0 = copy;
+        }
+        blocks.end_move(sparse);
+    }
+
     proptest! {
         /// Blocks keep what was written to them, and a store that is emptied has few pages left.
         #[test]
@@ -239,15 +304,15 @@ mod tests {
                     live.push((block, number as u8, bytes.len()));
                 } else {
                     let (block, ..) = live.swap_remove(choice % live.len());
-                    blocks.remove(block);
+                    remove(&mut blocks, block, &mut live);
                 }
                 for &(block, byte, len) in &live {
                     let bytes = blocks.get(block);
                     prop_assert!(bytes.len() == len && bytes.iter().all(|&b| b == byte));
                 }
             }
-            for (block, ..) in live.drain(..) {
-                blocks.remove(block);
+            while let Some((block, ..)) = live.pop() {
+                remove(&mut blocks, block, &mut live);
             }
             prop_assert_eq!(blocks.singles.len(), 0);
             prop_assert!(blocks.with_room.iter().all(|pages| pages.len() <= 1));

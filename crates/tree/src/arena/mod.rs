@@ -1,21 +1,25 @@
 //! Where the nodes are.
 //!
-//! A node is a [`Head`] of fixed size in a slab, whose place is the node's [`Slot`], and a block of bytes with its name
-//! and data. What most nodes do not have (children, an owner, a changed list) is in [`Extra`]. Paths are not kept: a
-//! node knows its parent, and the index finds a child by its parent and name.
+//! A node is one record of bytes in a block. Blocks move when a record grows, so there is a table that tells where; a
+//! node's place in the table is its [`Slot`]. What most nodes do not have (children, an owner, a changed list) is in
+//! [`Extra`]. Paths are not kept: a node knows its parent, and the index finds a child by its parent and name. A search
+//! thus touches one line of the index and the record for each component, and a line of the table in between.
 
-mod block;
 mod blocks;
 mod family;
+mod look;
+mod record;
 mod slab;
 
 use crate::acl_table::AclId;
 use crate::index::{Index, SipKey};
 use alloc::string::String;
 use alloc::vec::Vec;
-use block::{Block, Changed};
-use blocks::{BlockRef, Blocks};
+pub(crate) use blocks::BlockRef;
+use blocks::Blocks;
 use family::{Family, Moved};
+pub(crate) use look::Look;
+use record::{Changed, Fixed, Variable};
 use slab::Slab;
 use zabra_proto::Put;
 use zabra_types::StatPersisted;
@@ -27,46 +31,6 @@ pub(crate) struct Slot(pub(crate) u32);
 impl Slot {
     /// The root, which is its own parent.
     pub(crate) const ROOT: Self = Self(0);
-}
-
-/// What every node has: 40 bytes.
-#[derive(Debug)]
-struct Head {
-    czxid: i64,
-    ctime: i64,
-    parent: Slot,
-    /// The chunk of the parent's family that lists this node, if the family has chunks.
-    chunk: u32,
-    block: BlockRef,
-    extra: Option<ExtraId>,
-    acl: AclId,
-    digest: u32,
-}
-
-impl Default for Head {
-    /// A place without a node.
-    fn default() -> Self {
-        Self {
-            czxid: 0,
-            ctime: 0,
-            parent: Slot::ROOT,
-            chunk: 0,
-            block: BlockRef::NONE,
-            extra: None,
-            acl: AclId::OPEN,
-            digest: 0,
-        }
-    }
-}
-
-/// A place in the slab of extras, plus one: the option then takes no room of its own.
-#[derive(Clone, Copy, Debug)]
-struct ExtraId(core::num::NonZeroU32);
-
-impl ExtraId {
-    fn place(self) -> u32 {
-        self.0.get() - 1
-    }
 }
 
 /// What a leaf that belongs to nobody and was never given another list does not have.
@@ -89,7 +53,8 @@ impl Default for Extra {
 #[derive(Debug)]
 pub(crate) struct Arena {
     key: SipKey,
-    heads: Slab<Head>,
+    /// Where each slot's record is. The index knows it too, so that a search need not ask.
+    records: Slab<BlockRef>,
     extras: Slab<Extra>,
     blocks: Blocks,
     index: Index,
@@ -99,54 +64,85 @@ pub(crate) struct Arena {
     scratch: Vec<u8>,
 }
 
-/// Families of nodes that have none.
-static CHILDLESS: Family = Family::new();
-
 impl Arena {
     /// The root alone: empty data, a stat of zeros, the open list.
     pub(crate) fn new(key: SipKey) -> Self {
         let mut arena = Self {
             key,
-            heads: Slab::new(),
+            records: Slab::new(),
             extras: Slab::new(),
             blocks: Blocks::new(),
             index: Index::new(),
             moved: Vec::new(),
             scratch: Vec::new(),
         };
-        arena.add_head(Slot::ROOT, "", Some(&[]), AclId::OPEN, &StatPersisted::default());
+        arena.add_record(Slot::ROOT, "", Some(&[]), AclId::OPEN, &StatPersisted::default());
         arena
     }
 
     /// The number of nodes, the root counted once.
     pub(crate) fn len(&self) -> usize {
-        self.heads.len()
+        self.records.len()
     }
 
     /// One more than the greatest slot ever used.
     pub(crate) fn slots(&self) -> u32 {
-        self.heads.end()
+        self.records.end()
     }
 
-    /// Whether a node is at this slot.
-    pub(crate) fn is_live(&self, slot: Slot) -> bool {
-        self.heads.get(slot.0).is_some_and(|head| head.block != BlockRef::NONE)
+    /// The node at this slot, if there is one.
+    pub(crate) fn try_look(&self, slot: Slot) -> Option<Look<'_>> {
+        let &block = self.records.get(slot.0)?;
+        (block != BlockRef::NONE).then(|| self.look_at(slot, block))
+    }
+
+    /// A node.
+    pub(crate) fn look(&self, slot: Slot) -> Look<'_> {
+        self.look_at(slot, self.records[slot.0])
+    }
+
+    fn look_at(&self, slot: Slot, block: BlockRef) -> Look<'_> {
+        let record = self.blocks.get(block);
+        let fixed = Fixed::read(record);
+        let extra = fixed.extra.checked_sub(1).map(|place| &self.extras[place]);
+        Look { slot, fixed, variable: Variable::read(record), extra }
+    }
+
+    fn search(&self, parent: Slot, name: &str) -> Option<(Slot, BlockRef)> {
+        self.index.find(self.key.hash(parent.0, name.as_bytes()), |block| {
+            let record = self.blocks.get(block);
+            Fixed::read(record).parent == parent && Variable::read(record).name == name.as_bytes()
+        })
+    }
+
+    fn search_path(&self, path: &str) -> Option<(Slot, BlockRef)> {
+        let root = (Slot::ROOT, self.records[Slot::ROOT.0]);
+        let mut rest = match path {
+            "" | "/" => return Some(root),
+            _ => path.strip_prefix('/')?,
+        };
+        let mut at = root;
+        // By hand: components are short, and splitting by a pattern takes longer than finding them.
+        while let Some(len) = rest.bytes().position(|byte| byte == b'/') {
+            at = self.search(at.0, &rest[..len])?;
+            rest = &rest[len + 1..];
+        }
+        self.search(at.0, rest)
     }
 
     /// The child of `parent` with this name.
     pub(crate) fn find(&self, parent: Slot, name: &str) -> Option<Slot> {
-        self.index.find(self.key.hash(parent.0, name.as_bytes()), |slot| {
-            let head = &self.heads[slot.0];
-            head.parent == parent && self.block(head).name == name.as_bytes()
-        })
+        self.search(parent, name).map(|(slot, _)| slot)
     }
 
     /// The node at a path; the empty path is the root.
     pub(crate) fn resolve(&self, path: &str) -> Option<Slot> {
-        if matches!(path, "" | "/") {
-            return Some(Slot::ROOT);
-        }
-        path.strip_prefix('/')?.split('/').try_fold(Slot::ROOT, |at, name| self.find(at, name))
+        self.search_path(path).map(|(slot, _)| slot)
+    }
+
+    /// A look at the node at a path; the empty path is the root.
+    pub(crate) fn look_up(&self, path: &str) -> Option<Look<'_>> {
+        self.search_path(path).map(|(slot, block)| self.look_at(slot, block))
     }
 
     /// Adds a child that is not there yet.
@@ -158,17 +154,17 @@ impl Arena {
         acl: AclId,
         stat: &StatPersisted,
     ) -> Slot {
-        let slot = self.add_head(parent, name, data, acl, stat);
-        self.index.insert(self.key.hash(parent.0, name.as_bytes()), slot);
+        let slot = self.add_record(parent, name, data, acl, stat);
+        self.index.insert(self.key.hash(parent.0, name.as_bytes()), slot, self.records[slot.0]);
         let place = self.extra_place(parent);
-        let (heads, blocks) = (&self.heads, &self.blocks);
-        let name_of = |slot: Slot| Block::read(blocks.get(heads[slot.0].block)).name;
+        let (records, blocks) = (&self.records, &self.blocks);
+        let name_of = |slot: Slot| Variable::read(blocks.get(records[slot.0])).name;
         self.extras[place].family.add(slot, name.as_bytes(), name_of, &mut self.moved);
         self.tell_moved();
         slot
     }
 
-    fn add_head(
+    fn add_record(
         &mut self,
         parent: Slot,
         name: &str,
@@ -176,11 +172,14 @@ impl Arena {
         acl: AclId,
         stat: &StatPersisted,
     ) -> Slot {
-        let block = Block { changed: changed(stat), name: name.as_bytes(), data };
-        let at = self.blocks.add(block.len());
-        block.write(self.blocks.get_mut(at));
-        let head = Head { czxid: stat.czxid, ctime: stat.ctime, parent, block: at, acl, ..Head::default() };
-        let slot = Slot(self.heads.insert(head));
+        let fixed =
+            Fixed { czxid: stat.czxid, ctime: stat.ctime, parent, chunk: 0, extra: 0, acl, digest: 0 };
+        let variable = Variable { changed: changed(stat), name: name.as_bytes(), data };
+        let block = self.blocks.add(variable.record_len());
+        let record = self.blocks.get_mut(block);
+        fixed.write(record);
+        variable.write(record);
+        let slot = Slot(self.records.insert(block));
         if (stat.ephemeral_owner, stat.pzxid, stat.cversion, stat.aversion) != (0, stat.czxid, 0, 0) {
             let place = self.extra_place(slot);
             let extra = &mut self.extras[place];
@@ -194,57 +193,44 @@ impl Arena {
 
     /// Removes a node without children. The root stays.
     pub(crate) fn remove(&mut self, slot: Slot) {
-        if slot == Slot::ROOT || self.num_children(slot) != 0 {
+        if slot == Slot::ROOT || self.look(slot).num_children() != 0 {
             return;
         }
-        let hash = self.key.hash(self.parent(slot).0, self.name(slot).as_bytes());
-        self.index.remove(hash, slot);
-        let head = self.heads.remove(slot.0);
-        self.blocks.remove(head.block);
-        if let Some(extra) = head.extra {
-            self.extras.remove(extra.place());
+        let Look { fixed, variable, .. } = self.look(slot);
+        self.index.remove(self.key.hash(fixed.parent.0, variable.name), slot);
+        let block = self.records.remove(slot.0);
+        self.free(block);
+        if let Some(place) = fixed.extra.checked_sub(1) {
+            self.extras.remove(place);
         }
-        if let Some(extra) = self.heads[head.parent.0].extra {
-            self.extras[extra.place()].family.remove(slot, head.chunk, &mut self.moved);
+        if let Some(place) = self.look(fixed.parent).fixed.extra.checked_sub(1) {
+            self.extras[place].family.remove(slot, fixed.chunk, &mut self.moved);
             self.tell_moved();
         }
     }
 
     fn tell_moved(&mut self) {
         for Moved { child, chunk } in self.moved.drain(..) {
-            self.heads[child.0].chunk = chunk;
+            let record = self.blocks.get_mut(self.records[child.0]);
+            Fixed { chunk, ..Fixed::read(record) }.write(record);
         }
     }
 
-    fn block(&self, head: &Head) -> Block<'_> {
-        Block::read(self.blocks.get(head.block))
-    }
-
-    fn extra(&self, slot: Slot) -> Option<&Extra> {
-        self.heads[slot.0].extra.map(|extra| &self.extras[extra.place()])
+    fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Fixed)) {
+        let record = self.blocks.get_mut(self.records[slot.0]);
+        let mut fixed = Fixed::read(record);
+        change(&mut fixed);
+        fixed.write(record);
     }
 
     /// The place of a node's extra, made if there is none.
     fn extra_place(&mut self, slot: Slot) -> u32 {
-        let head = &mut self.heads[slot.0];
-        match head.extra {
-            Some(extra) => extra.place(),
-            None => {
-                let place = self.extras.insert(Extra { pzxid: head.czxid, ..Extra::default() });
-                head.extra = core::num::NonZeroU32::new(place + 1).map(ExtraId);
-                place
-            }
-        }
-    }
-
-    /// The parent; the root's is itself.
-    pub(crate) fn parent(&self, slot: Slot) -> Slot {
-        self.heads[slot.0].parent
-    }
-
-    /// The last component of the path; the root's is empty.
-    pub(crate) fn name(&self, slot: Slot) -> &str {
-        text(self.block(&self.heads[slot.0]).name)
+        let Fixed { extra, czxid, .. } = self.look(slot).fixed;
+        extra.checked_sub(1).unwrap_or_else(|| {
+            let place = self.extras.insert(Extra { pzxid: czxid, ..Extra::default() });
+            self.update(slot, |fixed| fixed.extra = place + 1);
+            place
+        })
     }
 
     /// The whole path; the root's is empty.
@@ -252,8 +238,9 @@ impl Arena {
         let mut names = Vec::new();
         let mut at = slot;
         while at != Slot::ROOT {
-            names.push(self.name(at));
-            at = self.parent(at);
+            let node = self.look(at);
+            names.push(node.name());
+            at = node.parent();
         }
         let mut path = String::with_capacity(names.iter().map(|name| name.len() + 1).sum());
         for name in names.into_iter().rev() {
@@ -263,14 +250,9 @@ impl Arena {
         path
     }
 
-    /// The data.
-    pub(crate) fn data(&self, slot: Slot) -> Option<&[u8]> {
-        self.block(&self.heads[slot.0]).data
-    }
-
     /// Replaces the data, and nothing of the stat.
     pub(crate) fn set_data(&mut self, slot: Slot, data: Option<&[u8]>) {
-        let changed = self.block(&self.heads[slot.0]).changed;
+        let changed = self.look(slot).variable.changed;
         self.rewrite(slot, data, changed);
     }
 
@@ -287,51 +269,43 @@ impl Arena {
     }
 
     fn rewrite(&mut self, slot: Slot, data: Option<&[u8]>, changed: Option<Changed>) {
-        let at = self.heads[slot.0].block;
+        let block = self.records[slot.0];
+        let record = self.blocks.get(block);
+        let fixed = Fixed::read(record);
         self.scratch.clear();
-        self.scratch.extend_from_slice(Block::read(self.blocks.get(at)).name);
-        let block = Block { changed, name: &self.scratch, data };
-        let len = block.len();
-        if self.blocks.fits(at, len) {
-            block.write(self.blocks.get_mut(at));
+        self.scratch.extend_from_slice(Variable::read(record).name);
+        let variable = Variable { changed, name: &self.scratch, data };
+        let len = variable.record_len();
+        if self.blocks.fits(block, len) {
+            variable.write(self.blocks.get_mut(block));
             return;
         }
         let fresh = self.blocks.add(len);
-        block.write(self.blocks.get_mut(fresh));
-        self.blocks.remove(at);
-        self.heads[slot.0].block = fresh;
+        let record = self.blocks.get_mut(fresh);
+        fixed.write(record);
+        variable.write(record);
+        self.records[slot.0] = fresh;
+        self.index.replace(self.key.hash(fixed.parent.0, &self.scratch), block, fresh);
+        self.free(block);
     }
 
-    /// The stat.
-    pub(crate) fn stat(&self, slot: Slot) -> StatPersisted {
-        let head = &self.heads[slot.0];
-        let mut stat = StatPersisted {
-            czxid: head.czxid,
-            mzxid: head.czxid,
-            ctime: head.ctime,
-            mtime: head.ctime,
-            pzxid: head.czxid,
-            ..StatPersisted::default()
-        };
-        if let Some(changed) = self.block(head).changed {
-            stat.mzxid = changed.mzxid;
-            stat.mtime = changed.mtime;
-            stat.version = changed.version;
+    /// Frees a block nobody refers to any more, and moves the records of the page it leaves sparse.
+    fn free(&mut self, block: BlockRef) {
+        let Some(sparse) = self.blocks.remove(block) else { return };
+        for from in self.blocks.begin_move(sparse) {
+            let to = self.blocks.copy(from);
+            let record = self.blocks.get(to);
+            let hash = self.key.hash(Fixed::read(record).parent.0, Variable::read(record).name);
+            // The root is the one node the index does not have.
+            let slot = self.index.replace(hash, from, to).unwrap_or(Slot::ROOT);
+            self.records[slot.0] = to;
         }
-        if let Some(extra) = self.extra(slot) {
-            stat.cversion = extra.cversion;
-            stat.aversion = extra.aversion;
-            stat.ephemeral_owner = extra.owner;
-            stat.pzxid = extra.pzxid;
-        }
-        stat
+        self.blocks.end_move(sparse);
     }
 
     /// Replaces the stat and the data of the root, whose czxid decides nothing.
     pub(crate) fn set_root(&mut self, data: Option<&[u8]>, stat: &StatPersisted) {
-        let head = &mut self.heads[Slot::ROOT.0];
-        head.czxid = stat.czxid;
-        head.ctime = stat.ctime;
+        self.update(Slot::ROOT, |fixed| (fixed.czxid, fixed.ctime) = (stat.czxid, stat.ctime));
         self.rewrite(Slot::ROOT, data, changed(stat));
         self.set_child_counts(Slot::ROOT, stat.cversion, stat.pzxid);
         self.set_aversion(Slot::ROOT, stat.aversion);
@@ -339,12 +313,7 @@ impl Arena {
         self.extras[place].owner = stat.ephemeral_owner;
     }
 
-    /// The creations of children so far, and the zxid of the last creation or deletion of one.
-    pub(crate) fn child_counts(&self, slot: Slot) -> (i32, i64) {
-        self.extra(slot).map_or((0, self.heads[slot.0].czxid), |extra| (extra.cversion, extra.pzxid))
-    }
-
-    /// Replaces those two.
+    /// Replaces the creations of children so far, and the zxid of the last creation or deletion of one.
     pub(crate) fn set_child_counts(&mut self, slot: Slot, cversion: i32, pzxid: i64) {
         let place = self.extra_place(slot);
         self.extras[place].cversion = cversion;
@@ -357,63 +326,33 @@ impl Arena {
         self.extras[place].aversion = aversion;
     }
 
-    /// The zxid of the creation.
-    pub(crate) fn czxid(&self, slot: Slot) -> i64 {
-        self.heads[slot.0].czxid
-    }
-
-    /// The raw owner.
-    pub(crate) fn owner(&self, slot: Slot) -> i64 {
-        self.extra(slot).map_or(0, |extra| extra.owner)
-    }
-
-    /// The list.
-    pub(crate) fn acl(&self, slot: Slot) -> AclId {
-        self.heads[slot.0].acl
-    }
-
     /// Replaces the list.
     pub(crate) fn set_acl(&mut self, slot: Slot, acl: AclId) {
-        self.heads[slot.0].acl = acl;
-    }
-
-    /// The digest as last set.
-    pub(crate) fn digest(&self, slot: Slot) -> u32 {
-        self.heads[slot.0].digest
+        self.update(slot, |fixed| fixed.acl = acl);
     }
 
     /// Keeps the digest.
     pub(crate) fn set_digest(&mut self, slot: Slot, digest: u32) {
-        self.heads[slot.0].digest = digest;
-    }
-
-    fn family(&self, slot: Slot) -> &Family {
-        self.extra(slot).map_or(&CHILDLESS, |extra| &extra.family)
-    }
-
-    /// The number of children.
-    pub(crate) fn num_children(&self, slot: Slot) -> u32 {
-        self.family(slot).len()
+        self.update(slot, |fixed| fixed.digest = digest);
     }
 
     /// The children, in no order.
     pub(crate) fn children(&self, slot: Slot) -> impl Iterator<Item = Slot> {
-        self.family(slot).slots()
+        self.look(slot).family().slots()
     }
 
     /// The names of the children, in the order of [`Arena::children`].
-    pub(crate) fn child_names(&self, slot: Slot) -> impl Iterator<Item = &str> {
-        let (few, chunks) = self.family(slot).parts();
-        few.iter()
-            .map(|&child| self.name(child))
-            .chain(chunks.iter().flat_map(|chunk| chunk.names().map(text)))
+    pub(crate) fn child_names<'a>(&'a self, node: &Look<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (few, chunks) = node.family().parts();
+        let names = chunks.iter().flat_map(|chunk| chunk.names().map(text));
+        few.iter().map(|&child| self.look(child).name()).chain(names)
     }
 
     /// Appends the names of the children as texts, without a count.
-    pub(crate) fn put_child_names(&self, slot: Slot, out: &mut Vec<u8>) {
-        let (few, chunks) = self.family(slot).parts();
+    pub(crate) fn put_child_names(&self, node: &Look<'_>, out: &mut Vec<u8>) {
+        let (few, chunks) = node.family().parts();
         for &child in few {
-            out.put_buffer(Some(self.block(&self.heads[child.0]).name));
+            out.put_buffer(Some(self.look(child).variable.name));
         }
         out.reserve(chunks.iter().map(|chunk| chunk.encoded_names().len()).sum());
         for chunk in chunks {
@@ -422,7 +361,7 @@ impl Arena {
     }
 }
 
-/// What a block keeps of a stat.
+/// What a record keeps of the last change of the data.
 fn changed(stat: &StatPersisted) -> Option<Changed> {
     let changed = Changed { mzxid: stat.mzxid, mtime: stat.mtime, version: stat.version };
     (changed != Changed { mzxid: stat.czxid, mtime: stat.ctime, version: 0 }).then_some(changed)

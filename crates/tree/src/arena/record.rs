@@ -1,0 +1,220 @@
+//! The record of a node: everything most nodes have, in one stretch of memory.
+//!
+//! ```text
+//! fixed   i64 czxid, i64 ctime, u32 parent, u32 chunk, u32 extra, u32 acl, u32 digest
+//! head    u8        bit 7: changed is present; bits 0..6: length of the name, 127 when it follows
+//!         u32       length of the name, if it is 127 or more
+//!         varint    length of the data plus one; 0 is null
+//! changed           i64 mzxid, i64 mtime, i32 version, unless they are those of the creation
+//! name, data
+//! ```
+//!
+//! Numbers are little-endian. This is memory only; nothing of it reaches a disk or a peer.
+
+use super::Slot;
+use crate::acl_table::AclId;
+
+/// The part of a record that has one length and is changed in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fixed {
+    pub(super) czxid: i64,
+    pub(super) ctime: i64,
+    pub(super) parent: Slot,
+    /// The chunk of the parent's family that lists this node, if the family has chunks.
+    pub(super) chunk: u32,
+    /// The place of the node's extra, plus one; 0 is none.
+    pub(super) extra: u32,
+    pub(super) acl: AclId,
+    pub(super) digest: u32,
+}
+
+impl Fixed {
+    /// Bytes it takes.
+    pub(super) const LEN: usize = 36;
+
+    /// Reads it from the beginning of a record.
+    pub(super) fn read(record: &[u8]) -> Self {
+        let bytes = record.first_chunk::<{ Self::LEN }>().expect("a record begins with this part");
+        Self {
+            czxid: i64::from_le_bytes(array(bytes, 0)),
+            ctime: i64::from_le_bytes(array(bytes, 8)),
+            parent: Slot(u32::from_le_bytes(array(bytes, 16))),
+            chunk: u32::from_le_bytes(array(bytes, 20)),
+            extra: u32::from_le_bytes(array(bytes, 24)),
+            acl: AclId::from_bits(u32::from_le_bytes(array(bytes, 28))),
+            digest: u32::from_le_bytes(array(bytes, 32)),
+        }
+    }
+
+    /// Writes it to the beginning of a record.
+    pub(super) fn write(&self, record: &mut [u8]) {
+        let mut out = Cursor { out: record, at: 0 };
+        out.put(&self.czxid.to_le_bytes());
+        out.put(&self.ctime.to_le_bytes());
+        out.put(&self.parent.0.to_le_bytes());
+        out.put(&self.chunk.to_le_bytes());
+        out.put(&self.extra.to_le_bytes());
+        out.put(&self.acl.bits().to_le_bytes());
+        out.put(&self.digest.to_le_bytes());
+    }
+}
+
+/// When the data of a node was last set, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) mzxid: i64,
+    pub(super) mtime: i64,
+    pub(super) version: i32,
+}
+
+const CHANGED_LEN: usize = 20;
+const IS_CHANGED: u8 = 0x80;
+const LONG_NAME: usize = 0x7f;
+
+/// The part of a record that has any length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Variable<'a> {
+    /// `None` when nothing was set since the creation.
+    pub(super) changed: Option<Changed>,
+    pub(super) name: &'a [u8],
+    pub(super) data: Option<&'a [u8]>,
+}
+
+impl<'a> Variable<'a> {
+    /// Bytes the whole record takes.
+    pub(super) fn record_len(&self) -> usize {
+        let name = self.name.len();
+        let data = self.data.map_or(0, <[u8]>::len);
+        let head = if name < LONG_NAME { 1 } else { 5 };
+        let changed = if self.changed.is_some() { CHANGED_LEN } else { 0 };
+        Fixed::LEN + head + varint_len(self.data_mark()) + changed + name + data
+    }
+
+    fn data_mark(&self) -> u64 {
+        self.data.map_or(0, |data| data.len() as u64 + 1)
+    }
+
+    /// Writes it to its place in a record, which has room for it.
+    pub(super) fn write(&self, record: &mut [u8]) {
+        let mut out = Cursor { out: record, at: Fixed::LEN };
+        let is_changed = if self.changed.is_some() { IS_CHANGED } else { 0 };
+        if self.name.len() < LONG_NAME {
+            out.put(&[is_changed | self.name.len() as u8]);
+        } else {
+            out.put(&[is_changed | LONG_NAME as u8]);
+            out.put(&(self.name.len() as u32).to_le_bytes());
+        }
+        let mut mark = self.data_mark();
+        while mark >= 0x80 {
+            out.put(&[mark as u8 | 0x80]);
+            mark >>= 7;
+        }
+        out.put(&[mark as u8]);
+        if let Some(changed) = self.changed {
+            out.put(&changed.mzxid.to_le_bytes());
+            out.put(&changed.mtime.to_le_bytes());
+            out.put(&changed.version.to_le_bytes());
+        }
+        out.put(self.name);
+        out.put(self.data.unwrap_or_default());
+    }
+
+    /// Reads it from a record that [`Variable::write`] wrote.
+    pub(super) fn read(bytes: &'a [u8]) -> Self {
+        let head = bytes[Fixed::LEN];
+        let mut at = Fixed::LEN + 1;
+        let mut name_len = usize::from(head & !IS_CHANGED);
+        if name_len == LONG_NAME {
+            name_len = u32::from_le_bytes(array(bytes, at)) as usize;
+            at += 4;
+        }
+        let mut mark = 0;
+        let mut shift = 0;
+        loop {
+            let byte = bytes[at];
+            at += 1;
+            mark |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let changed = (head & IS_CHANGED != 0).then(|| {
+            at += CHANGED_LEN;
+            Changed {
+                mzxid: i64::from_le_bytes(array(bytes, at - 20)),
+                mtime: i64::from_le_bytes(array(bytes, at - 12)),
+                version: i32::from_le_bytes(array(bytes, at - 4)),
+            }
+        });
+        let name = &bytes[at..][..name_len];
+        let data = (mark != 0).then(|| &bytes[at + name_len..][..mark as usize - 1]);
+        Self { changed, name, data }
+    }
+}
+
+fn varint_len(value: u64) -> usize {
+    (value.max(1).ilog2() / 7) as usize + 1
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+struct Cursor<'a> {
+    out: &'a mut [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.out[self.at..][..bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn records_round_trip_at_every_edge() {
+        let changed = Changed { mzxid: -2, mtime: 3, version: -1 };
+        let fixed = Fixed {
+            czxid: i64::MIN,
+            ctime: -7,
+            parent: Slot(1),
+            chunk: 2,
+            extra: 3,
+            acl: AclId::OPEN,
+            digest: u32::MAX - 1,
+        };
+        let long = vec![b'x'; 70_000];
+        for name_len in [0, 1, 126, 127, 128, 70_000] {
+            for data_len in
+                [None, Some(0), Some(1), Some(126), Some(127), Some(16_382), Some(16_383), Some(70_000)]
+            {
+                for changed in [None, Some(changed)] {
+                    let variable =
+                        Variable { changed, name: &long[..name_len], data: data_len.map(|len| &long[..len]) };
+                    let len = variable.record_len();
+                    let mut bytes = vec![0xee; len + 5];
+                    variable.write(&mut bytes);
+                    fixed.write(&mut bytes);
+                    assert!(bytes[len..] == [0xee; 5], "writes no more than it says");
+                    assert!(Variable::read(&bytes) == variable, "{name_len} {data_len:?}");
+                    assert_eq!(Fixed::read(&bytes), fixed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_usual_record_has_three_bytes_between_the_parts() {
+        let variable = Variable { changed: None, name: b"n00000001", data: Some(&[0; 200]) };
+        assert_eq!(variable.record_len(), Fixed::LEN + 3 + 9 + 200);
+    }
+}
