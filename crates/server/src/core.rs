@@ -3,8 +3,10 @@
 //! Order of locks, always taken in this order and held briefly: brain, tree, watches, outbox of a connection. Readers
 //! hold the tree shared for one batch of requests; only [`crate::pipeline`] holds it alone.
 
+use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{
-    AtomicU8,
+    AtomicI64, AtomicU8,
     Ordering::{Relaxed, SeqCst},
 };
 use std::time::Instant;
@@ -24,10 +26,14 @@ use zabra_types::{Identity, Xid, Zxid};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conn::{Connections, Outbox};
+use crate::observe;
 use crate::options;
 use crate::pipeline::{LogQueue, Origin, Queued};
 use crate::snapshots::LastSnapshot;
-use crate::stats::ServerStats;
+use crate::stats::{ServerStats, Tally};
+
+/// The length in front of a frame, which statistics leave out.
+const FRAME_LEN_BYTES: usize = 4;
 
 /// What decides about writes and sessions; one owner at a time.
 #[derive(Debug)]
@@ -74,6 +80,10 @@ pub(crate) struct Core {
     pub(crate) last_snapshot: LastSnapshot,
     /// What is counted.
     pub(crate) stats: ServerStats,
+    /// Where clients connect, once the port is bound.
+    pub(crate) client_address: OnceLock<SocketAddr>,
+    /// The text trace level. Kept for operators who ask; what is logged is chosen otherwise.
+    pub(crate) trace_mask: AtomicI64,
     connection_throttle: Mutex<Option<ConnectionThrottle>>,
     phase: AtomicU8,
     failure: watch::Sender<Option<String>>,
@@ -97,6 +107,8 @@ impl Core {
             queue: LogQueue::default(),
             last_snapshot: LastSnapshot::default(),
             stats: ServerStats::default(),
+            client_address: OnceLock::new(),
+            trace_mask: AtomicI64::new(observe::TRACE_MASK_DEFAULT),
             phase: AtomicU8::new(Phase::Running as u8),
             failure: watch::Sender::new(None),
         }
@@ -146,6 +158,7 @@ impl Core {
     /// Hands a proposal to the log. Call it under the brain's lock, which keeps the log in zxid order.
     pub(crate) fn propose(&self, proposal: Proposal, origin: Origin, received: Instant) {
         self.stats.outstanding.fetch_add(1, Relaxed);
+        self.stats.sync_processor_request_queued.increment();
         self.stats.large_bytes.fetch_add(self.large_share(&proposal.payload), Relaxed);
         self.queue.push(Queued { payload: proposal.payload, header: proposal.header, origin, received });
     }
@@ -204,31 +217,34 @@ impl Core {
     /// Whether a connection with these identities may send requests (`enforce.auth.*`).
     pub(crate) fn is_authenticated(&self, identities: &[Identity]) -> bool {
         self.config.access.enforced.as_ref().is_none_or(|enforced| {
-            identities.iter().any(|identity| enforced.schemes.iter().any(|scheme| *scheme == identity.scheme))
+            identities.iter().any(|identity| enforced.schemes.contains(&identity.scheme))
         })
     }
 
     /// Counts a reply that was just appended at `start` of the outbox.
     pub(crate) fn note_reply(
         &self,
+        tally: &mut Tally<'_>,
         outbox: &mut Outbox,
         start: usize,
-        op: OpCode,
-        xid: Xid,
-        zxid: Zxid,
+        (op, xid, zxid): (OpCode, Xid, Zxid),
         latency_ms: u64,
     ) {
-        let len = outbox.bytes.len() - start;
-        self.stats.packets_sent.increment();
-        self.stats.response_bytes.add(len as u64);
-        self.stats.reply_sizes.record(len.saturating_sub(4));
+        tally.reply((outbox.bytes.len() - start).saturating_sub(FRAME_LEN_BYTES));
         outbox.stats.answered(op.tag(), xid.raw(), zxid.raw(), self.clock.now(), latency_ms);
     }
 
     /// Whether the throttle of connections lets one more in.
     pub(crate) fn admit_connection(&self, what: Admission) -> bool {
         let mut throttle = self.connection_throttle.lock();
+        let deficit = throttle.as_ref().map_or(0, ConnectionThrottle::deficit);
+        self.stats.connection_token_deficit.record(deficit);
         throttle.as_mut().is_none_or(|throttle| throttle.admit(what, self.clock.now(), options::chance()))
+    }
+
+    /// How likely the throttle of connections drops the next one.
+    pub(crate) fn connection_drop_chance(&self) -> f64 {
+        self.connection_throttle.lock().as_ref().map_or(0.0, ConnectionThrottle::drop_chance)
     }
 
     /// Why the server failed, once it has.

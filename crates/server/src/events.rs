@@ -12,12 +12,14 @@ use crate::core::Core;
 pub(crate) struct Delivery<'a> {
     core: &'a Core,
     touched: &'a mut Vec<Arc<Conn>>,
+    frames: u64,
+    bytes: u64,
 }
 
 impl<'a> Delivery<'a> {
     /// Events of one transaction.
     pub(crate) fn new(core: &'a Core, touched: &'a mut Vec<Arc<Conn>>) -> Self {
-        Self { core, touched }
+        Self { core, touched, frames: 0, bytes: 0 }
     }
 }
 
@@ -33,13 +35,22 @@ impl Deliver for Delivery<'_> {
             outbox.bytes.extend_from_slice(frame);
             outbox.stats.sent += 1;
         }
-        self.core.stats.packets_sent.increment();
-        self.core.stats.watch_bytes.add(frame.len() as u64);
-        self.core.stats.response_bytes.add(frame.len() as u64);
+        self.frames += 1;
+        // As everywhere in the statistics, without the length in front.
+        self.bytes += frame.len().saturating_sub(4) as u64;
         self.touched.push(conn);
     }
 
     fn fired(&mut self, event: EventType, watches: usize) {
         self.core.stats.fired(event).record(watches as u64);
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if self.frames > 0 {
+            self.core.stats.packets_sent.add(self.frames);
+            self.core.stats.watch_bytes.add(self.bytes);
+        }
     }
 }

@@ -11,6 +11,7 @@ mod core;
 mod events;
 mod four_letter;
 mod listener;
+mod observe;
 mod options;
 mod pipeline;
 mod reads;

@@ -80,7 +80,7 @@ fn admit(core: &Arc<Core>, stream: TcpStream, remote: SocketAddr) {
         return;
     }
     if listen.connections_per_host_max.is_some()
-        && over(listen.connections_per_host_max, core.conns.from_host(remote.ip()))
+        && over(listen.connections_per_host_max, core.conns.count_from(remote.ip()))
     {
         refuse(core, stream, remote, "maxClientCnxns");
         return;

@@ -13,14 +13,15 @@ use zabra_node::{Events, WatchTable, reply, reply::AfterReply};
 use zabra_proto::{ConnectResponse, OpCode, Txn, TxnHeader, decode_txn};
 use zabra_storage::{LogError, TxnLog};
 use zabra_tree::{DigestCheck, Outcome, Tree};
-use zabra_types::{SessionId, SessionPassword, Xid};
+use zabra_types::{SessionId, SessionPassword, WallTime, Xid};
 
+use crate::clock::Clock;
 use crate::conn::{Conn, handshake};
 use crate::core::{Brain, Core};
 use crate::events::Delivery;
 use crate::reads;
 use crate::snapshots::{Logged, Snapshots};
-use crate::stats::millis;
+use crate::stats::{Distribution, Run, Tally, millis};
 
 /// Who gets the answer to a transaction.
 #[derive(Debug)]
@@ -87,11 +88,6 @@ impl LogQueue {
         self.filled.notify_all();
     }
 
-    /// How many transactions wait.
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.lock().txns.len()
-    }
-
     /// Everything that waits, swapped into `batch`; false when the queue is closed and empty.
     fn take(&self, batch: &mut Vec<Queued>) -> bool {
         let mut waiting = self.waiting.lock();
@@ -141,10 +137,18 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged, LogError> {
+    let start = Instant::now();
+    let mut waited = Run::new(&core.stats.sync_processor_queue_time_ms);
     for txn in batch {
+        waited.record(millis(start.duration_since(txn.received)));
         log.append(txn.header.zxid, &txn.payload)?;
     }
+    drop(waited);
+    let flushing = Instant::now();
     let flushed = log.flush()?;
+    core.stats.sync_processor_queue_size.record(batch.len() as u64);
+    core.stats.sync_processor_queue_flush_time_ms.record(millis(flushing.elapsed()));
+    core.stats.sync_process_time.record_many(millis(start.elapsed()), batch.len() as u64);
     core.stats.fsynctime.record(millis(flushed.sync_time));
     core.stats.sync_processor_batch_size.record(flushed.entries);
     if flushed.sync_time > core.config.storage.sync_warning_threshold {
@@ -171,6 +175,10 @@ fn commit(core: &Core, batch: &mut Vec<Queued>) -> Result<(), String> {
             watches: &mut watches,
             touched: &mut touched,
             now: Instant::now(),
+            wall: Clock::wall(),
+            tally: Tally::new(&core.stats),
+            logged: Run::new(&core.stats.sync_processor_queue_and_flush_time_ms),
+            propagated: Run::new(&core.stats.propagation_latency),
         };
         for txn in batch.drain(..) {
             step.apply(txn)?;
@@ -190,6 +198,10 @@ struct Commit<'a> {
     watches: &'a mut WatchTable,
     touched: &'a mut Vec<Arc<Conn>>,
     now: Instant,
+    wall: WallTime,
+    tally: Tally<'a>,
+    logged: Run<'a, Distribution>,
+    propagated: Run<'a, Distribution>,
 }
 
 impl Commit<'_> {
@@ -198,8 +210,8 @@ impl Commit<'_> {
         let zxid = queued.header.zxid;
         let (header, txn, digest) = decode_txn(&queued.payload)
             .map_err(|error| format!("transaction {zxid} cannot be read back: {error}"))?;
-        let mut delivery = Delivery::new(core, self.touched);
         let outcome = {
+            let mut delivery = Delivery::new(core, self.touched);
             let mut events = Events::new(self.watches, &mut delivery, &core.schemes, core.options.skip_acl);
             self.tree.apply(&header, &txn, &mut events)
         };
@@ -216,12 +228,15 @@ impl Commit<'_> {
             _ => None,
         };
         let latency = millis(self.now.duration_since(queued.received));
+        self.logged.record(latency);
+        self.propagated.record(u64::try_from(self.wall.millis() - header.time.millis()).unwrap_or(0));
         match queued.origin {
             Origin::Server => {}
-            Origin::Connect { conn, read_only } => self.accept(conn, header.session, read_only),
+            Origin::Connect { conn, read_only } => {
+                self.accept(conn, header.session, read_only, latency);
+            }
             Origin::Request { conn, xid, op } => {
-                core.stats.updatelatency.record(latency);
-                core.stats.request_latency.record(latency);
+                self.tally.update(latency);
                 self.answer(conn, xid, op, (&header, &txn, &outcome), latency);
             }
         }
@@ -254,15 +269,23 @@ impl Commit<'_> {
                 AfterReply::Close => outbox.closing = true,
                 AfterReply::CloseSilently => conn.cut(),
             }
-            self.core.note_reply(&mut outbox, start, op, xid, last_zxid, latency);
-            reads::run_released(self.core, &conn, &mut outbox, self.tree, self.watches, latency);
+            let told = (op, xid, last_zxid);
+            self.core.note_reply(&mut self.tally, &mut outbox, start, told, latency);
+            reads::run_released(
+                (self.core, &mut self.tally),
+                &conn,
+                &mut outbox,
+                self.tree,
+                self.watches,
+                latency,
+            );
         }
         drop(outbox);
         self.touched.push(conn);
     }
 
     /// Tells a client its new session.
-    fn accept(&mut self, conn: Arc<Conn>, session: SessionId, read_only: Option<bool>) {
+    fn accept(&mut self, conn: Arc<Conn>, session: SessionId, read_only: Option<bool>, latency: u64) {
         let Some(timeout_ms) = self.brain.sessions.timeout_ms(session) else { return };
         conn.attach(session, timeout_ms);
         let response = ConnectResponse {
@@ -271,7 +294,14 @@ impl Commit<'_> {
             password: SessionPassword::of(session),
             read_only: read_only.map(|_| false),
         };
-        handshake::put_connect_response(&mut conn.outbox().bytes, &response);
+        let core = self.core;
+        self.tally.update(latency);
+        core.stats.packets_sent.increment();
+        let mut outbox = conn.outbox();
+        handshake::put_connect_response(&mut outbox.bytes, &response);
+        let zxid = self.tree.last_zxid().raw();
+        outbox.stats.answered(OpCode::CreateSession.tag(), 0, zxid, core.clock.now(), latency);
+        drop(outbox);
         self.touched.push(conn);
     }
 }

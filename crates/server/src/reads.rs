@@ -11,7 +11,7 @@ use zabra_types::{Identity, KeeperError, Xid, Zxid};
 
 use crate::conn::{Conn, Outbox};
 use crate::core::{Brain, Core};
-use crate::stats::millis;
+use crate::stats::{Tally, millis};
 
 /// The locks that a batch of requests holds. Each request takes what it needs beyond that; going from reading to
 /// writing lets go of the tree first, because the brain comes before it in the order of locks.
@@ -61,7 +61,7 @@ impl WatchAccess for OnDemand<'_> {
 
 /// Answers a read that nothing of its session is before.
 pub(crate) fn answer(
-    core: &Core,
+    at: (&Core, &mut Tally<'_>),
     conn: &Conn,
     outbox: &mut Outbox,
     tree: &Tree,
@@ -70,13 +70,13 @@ pub(crate) fn answer(
     received: Instant,
 ) {
     let latency = millis(received.elapsed());
-    let mut watches = OnDemand(&core.watches);
-    answer_with(core, conn, outbox, tree, &mut watches, identities, (xid, op, body), latency);
+    let mut watches = OnDemand(&at.0.watches);
+    answer_with(at, conn, outbox, tree, &mut watches, identities, (xid, op, body), latency);
 }
 
 /// Answers what a completed write has released, up to the next write. The log thread does this, all locks held.
 pub(crate) fn run_released(
-    core: &Core,
+    (core, tally): (&Core, &mut Tally<'_>),
     conn: &Conn,
     outbox: &mut Outbox,
     tree: &Tree,
@@ -87,9 +87,12 @@ pub(crate) fn run_released(
         match released {
             Released::Read(read) => {
                 let request = (read.xid, read.op, &*read.body);
-                answer_with(core, conn, outbox, tree, watches, &read.identities, request, latency);
+                let at = (core, &mut *tally);
+                answer_with(at, conn, outbox, tree, watches, &read.identities, request, latency);
             }
-            Released::Refusal(xid, op, error) => refuse(core, outbox, op, xid, error, tree.last_zxid()),
+            Released::Refusal(xid, op, error) => {
+                refuse((core, tally), outbox, op, xid, error, tree.last_zxid())
+            }
             Released::Reply(reply) => outbox.bytes.extend_from_slice(&reply),
         }
     }
@@ -97,7 +100,7 @@ pub(crate) fn run_released(
 
 #[expect(clippy::too_many_arguments, reason = "one hot function behind the two above")]
 fn answer_with(
-    core: &Core,
+    (core, tally): (&Core, &mut Tally<'_>),
     conn: &Conn,
     outbox: &mut Outbox,
     tree: &Tree,
@@ -117,14 +120,13 @@ fn answer_with(
     let caller = Caller { session: conn.session(), conn: conn.id(), identities };
     let start = outbox.bytes.len();
     reads.answer(&caller, watches, (xid, op), body, &mut outbox.bytes);
-    core.stats.readlatency.record(latency);
-    core.stats.request_latency.record(latency);
-    core.note_reply(outbox, start, op, xid, last_zxid, latency);
+    tally.read(latency);
+    core.note_reply(tally, outbox, start, (op, xid, last_zxid), latency);
 }
 
 /// Tells a client that its request was refused without a transaction.
 pub(crate) fn refuse(
-    core: &Core,
+    (core, tally): (&Core, &mut Tally<'_>),
     outbox: &mut Outbox,
     op: OpCode,
     xid: Xid,
@@ -133,5 +135,5 @@ pub(crate) fn refuse(
 ) {
     let start = outbox.bytes.len();
     reply::put_refusal(&mut outbox.bytes, xid, error, last_zxid);
-    core.note_reply(outbox, start, op, xid, last_zxid, 0);
+    core.note_reply(tally, outbox, start, (op, xid, last_zxid), 0);
 }

@@ -136,6 +136,8 @@ impl Server {
 
         let Parts { core, recovery, log, replayed } = recover(config)?;
         let core = Arc::new(core);
+        // Set once, here.
+        let _ = core.client_address.set(client_address);
         let (stop, stopped) = watch::channel(false);
         let log_thread = std::thread::Builder::new()
             .name("log".to_owned())

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::pipeline::Origin;
 use crate::reads::{self, Held};
+use crate::stats::{Tally, millis};
 
 /// Handles the complete frames at the start of `bytes`, which the throttler held back for `waited`; returns how many
 /// bytes they are.
@@ -39,6 +40,7 @@ pub(super) fn requests(
         waited_too_long: core.config.requests.throttled_op_wait.is_some_and(|limit| waited > limit),
         held: Held::Nothing,
         packets: 0,
+        tally: Tally::new(&core.stats),
     };
     let mut rest = bytes;
     let ended = loop {
@@ -64,8 +66,15 @@ pub(super) fn requests(
             Err(error) => break Err(Closed::Broken(error.to_string())),
         }
     };
-    core.stats.packets_received.add(batch.packets);
-    conn.outbox().stats.received += batch.packets;
+    let (packets, received) = (batch.packets, batch.received);
+    drop(batch);
+    conn.outbox().stats.received += packets;
+    core.stats.packets_received.add(packets);
+    core.stats.prep_processor_request_queued.add(packets);
+    core.stats.prep_process_time.record_many(millis(received.elapsed()), packets);
+    if core.config.requests.throttle.requests_max.is_some() {
+        core.stats.request_throttle_queue_time_ms.record_many(millis(waited), packets);
+    }
     ended
 }
 
@@ -78,6 +87,7 @@ struct Batch<'a> {
     waited_too_long: bool,
     held: Held<'a>,
     packets: u64,
+    tally: Tally<'a>,
 }
 
 /// What follows a request.
@@ -129,7 +139,8 @@ impl Batch<'_> {
             let identities = Arc::clone(&self.identities);
             outbox.gate.push_read(QueuedRead { xid, op, body: body.into(), identities });
         } else {
-            reads::answer(core, conn, &mut outbox, tree, &self.identities, (xid, op, body), self.received);
+            let at = (&***core, &mut self.tally);
+            reads::answer(at, conn, &mut outbox, tree, &self.identities, (xid, op, body), self.received);
         }
         Flow::Next
     }
@@ -157,9 +168,11 @@ impl Batch<'_> {
             field_limit: core.field_limit(),
         };
         let from = Submitter { session, xid, identities: &self.identities };
-        let prepared = brain.preparer.prepare(&at, &from, op, body);
         let leave = op == OpCode::CloseSession;
-        if leave {
+        let start = leave.then(Instant::now);
+        let prepared = brain.preparer.prepare(&at, &from, op, body);
+        if let Some(start) = start {
+            core.stats.close_session_prep_time.record(millis(start.elapsed()));
             brain.sessions.set_closing(session);
         }
         match prepared {
@@ -181,12 +194,12 @@ impl Batch<'_> {
     }
 
     /// A request refused without a transaction: told in its turn.
-    fn refuse_in_order(&self, op: OpCode, xid: Xid, error: KeeperError, last_zxid: Zxid) {
+    fn refuse_in_order(&mut self, op: OpCode, xid: Xid, error: KeeperError, last_zxid: Zxid) {
         let mut outbox = self.conn.outbox();
         if outbox.gate.is_waiting() {
             outbox.gate.push_refusal(xid, op, error);
         } else {
-            reads::refuse(self.core, &mut outbox, op, xid, error, last_zxid);
+            reads::refuse((self.core, &mut self.tally), &mut outbox, op, xid, error, last_zxid);
         }
     }
 
@@ -222,7 +235,9 @@ impl Batch<'_> {
                 let scheme = auth.scheme.unwrap_or_default();
                 let mut identities = self.identities.to_vec();
                 let remote = conn.remote().ip();
-                match core.schemes.authenticate(&scheme, auth.auth, remote, &mut identities) {
+                let outcome = core.schemes.authenticate(&scheme, auth.auth, remote, &mut identities);
+                count_ensemble(core, &scheme, outcome);
+                match outcome {
                     Ok(()) => {
                         conn.set_identities(identities);
                         self.identities = conn.identities();
@@ -267,6 +282,19 @@ impl Batch<'_> {
             Ok(_) => Err(Closed::Broken("a SASL step without a token".to_owned())),
             Err(error) => Err(Closed::Broken(format!("a SASL step cannot be read: {error}"))),
         }
+    }
+}
+
+/// Counts how clients that name an ensemble fare.
+fn count_ensemble(core: &Core, scheme: &str, outcome: Result<(), Refused>) {
+    let stats = &core.stats;
+    match outcome {
+        Err(Refused::WrongEnsemble) => stats.ensemble_auth_fail.increment(),
+        Ok(()) if scheme == "ensemble" && core.config.access.ensemble_names.is_empty() => {
+            stats.ensemble_auth_skip.increment();
+        }
+        Ok(()) if scheme == "ensemble" => stats.ensemble_auth_success.increment(),
+        _ => {}
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) fn connect(core: &Arc<Core>, conn: &Arc<Conn>, frame: &[u8]) -> Resul
         return Err(Closed::ByServer);
     }
     core.stats.connection_request_count.increment();
+    core.stats.packets_received.increment();
+    conn.outbox().stats.received += 1;
     let renewing = request.session != SessionId::NONE;
     if !core.admit_connection(if renewing { Admission::Renew } else { Admission::Global }) {
         core.stats.connection_rejected.increment();
@@ -94,6 +96,8 @@ fn renew(core: &Arc<Core>, conn: &Arc<Conn>, request: &ConnectRequest<'_>, timeo
     }
     let mut outbox = conn.outbox();
     put_connect_response(&mut outbox.bytes, &response);
+    outbox.stats.sent += 1;
+    core.stats.packets_sent.increment();
     outbox.closing |= !renewed;
     if renewed { Stage::Serving } else { Stage::Leaving }
 }

@@ -270,7 +270,7 @@ impl Connections {
     }
 
     /// How many are open from one address.
-    pub(crate) fn from_host(&self, host: IpAddr) -> usize {
+    pub(crate) fn count_from(&self, host: IpAddr) -> usize {
         self.slots.read().per_host.get(&host).copied().unwrap_or(0)
     }
 }

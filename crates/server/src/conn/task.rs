@@ -71,7 +71,12 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
             core.stats.malformed_requests.increment();
             debug!(client = %remote, session = %conn.session(), why, "closing a connection");
         }
-        closed => debug!(client = %remote, session = %conn.session(), ?closed, "a connection ended"),
+        Closed::Socket(error) => {
+            debug!(client = %remote, session = %conn.session(), %error, "a connection failed");
+        }
+        closed @ (Closed::ByClient | Closed::ByServer) => {
+            debug!(client = %remote, session = %conn.session(), ?closed, "a connection ended");
+        }
     }
 }
 
@@ -128,6 +133,18 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
     }
 }
 
+/// Takes what the client has sent and nobody wants, as the line end after a four-letter word: a socket that is closed
+/// over unread bytes is reset, and the client may lose what was said last.
+fn forget_input(stream: &TcpStream) {
+    SCRATCH.with_borrow_mut(|scratch| {
+        for _ in 0..4 {
+            if !matches!(stream.try_read(scratch), Ok(n) if n > 0) {
+                return;
+            }
+        }
+    });
+}
+
 struct Task<'a> {
     core: &'a Arc<Core>,
     conn: &'a Arc<Conn>,
@@ -171,6 +188,7 @@ impl Task<'_> {
             }
             if leaving {
                 let _ = tokio::time::timeout(LAST_WORDS, stream.shutdown()).await;
+                forget_input(stream);
                 return Some(Closed::ByServer);
             }
         }
@@ -232,7 +250,9 @@ impl Task<'_> {
         let mut used = 0;
         if self.stage == Stage::Greeting {
             if let Some(word) = four_letter::recognize(bytes) {
-                four_letter::answer(self.core, self.conn, word, &bytes[4..]);
+                if !four_letter::answer(self.core, self.conn, word, &bytes[4..]) {
+                    return Ok(0);
+                }
                 self.stage = Stage::Leaving;
                 return Ok(bytes.len());
             }

@@ -1,0 +1,42 @@
+//! The settings in force that `conf` and the admin command `configuration` show.
+
+use std::time::Duration;
+
+use crate::core::Core;
+
+/// The settings in the terms of the genuine server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigurationView {
+    /// The port that clients connect to.
+    pub(crate) client_port: u16,
+    /// The TLS port; -1 when there is none.
+    pub(crate) secure_client_port: i32,
+    /// The tick in milliseconds.
+    pub(crate) tick_ms: u128,
+    /// Connections from one address; 0 is no limit.
+    pub(crate) max_client_cnxns: u32,
+    /// The least session timeout in milliseconds.
+    pub(crate) min_session_timeout_ms: u128,
+    /// The greatest.
+    pub(crate) max_session_timeout_ms: u128,
+    /// The listen backlog; -1 leaves it to the system.
+    pub(crate) listen_backlog: i64,
+    /// The id of this server; 0 when it is alone.
+    pub(crate) server_id: i64,
+}
+
+/// Reads the settings.
+pub(crate) fn read(core: &Core) -> ConfigurationView {
+    let (listen, sessions) = (&core.config.listen, &core.config.sessions);
+    let millis = |duration: Duration| duration.as_millis();
+    ConfigurationView {
+        client_port: core.client_address.get().map_or(0, |address| address.port()),
+        secure_client_port: listen.secure_client.as_ref().map_or(-1, |endpoint| endpoint.port.into()),
+        tick_ms: millis(sessions.tick_time),
+        max_client_cnxns: listen.connections_per_host_max.unwrap_or(0),
+        min_session_timeout_ms: millis(sessions.timeout_min),
+        max_session_timeout_ms: millis(sessions.timeout_max),
+        listen_backlog: listen.backlog.map_or(-1, i64::from),
+        server_id: 0,
+    }
+}

@@ -1,0 +1,6 @@
+//! What operators ask a running server, over its real ports.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+mod four_letter;
