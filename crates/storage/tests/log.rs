@@ -333,6 +333,24 @@ fn a_hole_that_hides_more_than_a_batch_is_damage() {
 }
 
 #[test]
+fn a_very_long_batch_is_synced_in_pieces() {
+    for (count, len, calls) in [(1000, 10, 2), (1001, 10, 4), (2500, 10, 6), (20, 1 << 20, 4)] {
+        let disk = disk_with_dir();
+        let mut log = open_log(&disk, 4096, 0);
+        log.append(zxid(1), &payload(1, 10)).unwrap();
+        log.flush().unwrap();
+        let before = disk.calls();
+        for raw in 2..count + 2 {
+            log.append(zxid(raw), &payload(raw, len)).unwrap();
+        }
+        assert_eq!(log.flush().unwrap().entries, count as u64);
+        assert_eq!(disk.calls() - before, calls, "a write and a sync for each piece");
+        assert_eq!(read_all(&disk, 0).unwrap().0, (1..count + 2).collect::<Vec<_>>());
+        assert_eq!(log.flush().unwrap().entries, 0);
+    }
+}
+
+#[test]
 fn missing_transactions_are_noticed() {
     let (_, one, _) = log_with(&[1, 2, 3]);
     let (_, four, _) = log_with(&[4, 5]);

@@ -17,6 +17,13 @@ pub(crate) const ENTRY_OVERHEAD: usize = ENTRY_HEAD_LEN + 1;
 /// The byte after the payload. Readers take anything else for an entry that was not written whole.
 pub(crate) const ENTRY_END: u8 = b'B';
 
+/// The most transactions that are written without a sync between, the default `maxBatchSize` of the genuine server.
+/// More of them behind a hole were not lost by one crash.
+pub(crate) const PIECE_ENTRIES_MAX: u64 = 1000;
+
+/// Once a piece has this many bytes it is written and synced, however many more transactions wait.
+pub(crate) const PIECE_LEN_MAX: u64 = 16 << 20;
+
 /// The least a payload can be: a transaction's header. Its zxid is at [`ZXID_AT`].
 pub(crate) const PAYLOAD_LEN_MIN: usize = zabra_proto::TXN_HEADER_LEN;
 

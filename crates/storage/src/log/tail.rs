@@ -7,8 +7,8 @@
 //!
 //! What a torn write looks like: a disk writes sectors whole or not at all, and the rest of the file is zero before
 //! it is written. So either the batch simply stops (the file ends, or zeros follow to its end), or whole sectors of
-//! it are missing and read as zero. Anything else is damage, and so is a hole that hides more transactions than one
-//! batch can have.
+//! it are missing and read as zero. Anything else is damage, and so is a hole that hides more transactions than are
+//! ever written without a sync.
 
 use std::io;
 
@@ -16,19 +16,16 @@ use simd_adler32::Adler32;
 use zabra_proto::FieldLimit;
 use zabra_types::Zxid;
 
-use super::format::{ENTRY_END, ENTRY_HEAD_LEN, EntryHead, PAYLOAD_LEN_MIN, checksum, payload_zxid};
+use super::format::{
+    ENTRY_END, ENTRY_HEAD_LEN, EntryHead, PAYLOAD_LEN_MIN, PIECE_ENTRIES_MAX, PIECE_LEN_MAX, checksum,
+    payload_zxid,
+};
 use super::scan::Stop;
 use crate::DiskFile;
 use crate::disk::read_full;
 
 /// What a disk writes whole or not at all.
 const SECTOR: u64 = 512;
-
-/// The most transactions in one batch, the default `maxBatchSize`.
-const BATCH_ENTRIES_MAX: u64 = 1000;
-
-/// The most bytes behind the last whole entry that can be one torn batch.
-const TORN_LEN_MAX: u64 = 64 << 20;
 
 /// Transactions found behind a place that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +62,8 @@ pub(crate) fn judge(
     if end <= offset {
         return Ok(Tail::Clean);
     }
-    if end - offset > TORN_LEN_MAX {
+    // No crash leaves more behind than one piece; the genuine server has no limit, but rarely this much either.
+    if end - offset > (PIECE_LEN_MAX + limit.0 as u64) * 2 {
         return Ok(Tail::Dirty { torn: false, hidden: None });
     }
     let mut bytes = vec![0; (end - offset) as usize];
@@ -107,7 +105,7 @@ impl Rest<'_> {
         let just_stops = self.bytes.len() <= ENTRY_HEAD_LEN + len && hidden.is_none();
         let holed = || match hidden {
             None => self.lacks_a_sector(u64::MAX, len),
-            Some(hidden) => hidden.entries <= BATCH_ENTRIES_MAX && self.lacks_a_sector(hidden.offset, len),
+            Some(hidden) => hidden.entries <= PIECE_ENTRIES_MAX && self.lacks_a_sector(hidden.offset, len),
         };
         match (stop, head.and_then(|head| self.whole_payload(head))) {
             (Stop::BadLength(_) | Stop::TooShort(_), _) => false,

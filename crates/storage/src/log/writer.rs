@@ -9,7 +9,9 @@ use tracing::{info, warn};
 use zabra_proto::FieldLimit;
 use zabra_types::Zxid;
 
-use super::format::{FILE_HEADER, FILE_HEADER_LEN, PAYLOAD_LEN_MIN, payload_zxid, put_entry};
+use super::format::{
+    FILE_HEADER, FILE_HEADER_LEN, PAYLOAD_LEN_MIN, PIECE_ENTRIES_MAX, PIECE_LEN_MAX, payload_zxid, put_entry,
+};
 use super::scan::{FileScan, Header, Step};
 use crate::error::{Doing, Explain, StorageError};
 use crate::name::log_name;
@@ -93,8 +95,8 @@ pub struct Flushed {
 
 /// The transaction log, open for appending.
 ///
-/// [`TxnLog::append`] collects, [`TxnLog::flush`] writes everything collected with one write and one sync. Nothing
-/// may be acknowledged before the flush that covers it. After any failure the log is closed: what the disk then
+/// [`TxnLog::append`] collects, [`TxnLog::flush`] writes everything collected with one write and one sync, or, beyond
+/// a thousand transactions, with one for each thousand. Nothing may be acknowledged before the flush that covers it. After any failure the log is closed: what the disk then
 /// holds is known only after reading it again.
 ///
 /// Each process begins its own files, and a file gets its name only when its header is on the disk, so neither we
@@ -107,6 +109,9 @@ pub struct TxnLog {
     batch: Vec<u8>,
     batch_first: Zxid,
     batch_entries: u64,
+    /// Where the batch is divided, so that no more than a piece is ever written without a sync.
+    piece_ends: Vec<usize>,
+    piece_entries: u64,
     appended: Zxid,
     flushed: Zxid,
     closed: bool,
@@ -135,6 +140,8 @@ impl TxnLog {
             batch: Vec::new(),
             batch_first: last,
             batch_entries: 0,
+            piece_ends: Vec::new(),
+            piece_entries: 0,
             appended: last,
             flushed: last,
             closed: false,
@@ -163,7 +170,13 @@ impl TxnLog {
         }
         put_entry(&mut self.batch, payload, len);
         self.batch_entries += 1;
+        self.piece_entries += 1;
         self.appended = zxid;
+        let piece_len = self.batch.len() - self.piece_ends.last().copied().unwrap_or(0);
+        if self.piece_entries >= PIECE_ENTRIES_MAX || piece_len as u64 >= PIECE_LEN_MAX {
+            self.piece_ends.push(self.batch.len());
+            self.piece_entries = 0;
+        }
         Ok(())
     }
 
@@ -258,26 +271,44 @@ impl TxnLog {
             Some(open) => open,
             None => self.create_file(self.batch_first)?,
         };
-        let end = open.written + bytes;
-        if end > open.filled {
-            // One write for the batch and the zeros after it.
-            open.filled = end + self.fill_step();
-            self.batch.resize((open.filled - open.written) as usize, 0);
-        }
-        open.write(&self.batch, open.written)?;
-        open.written = end;
-        let started = Instant::now();
-        if self.options.force_sync {
-            open.sync()?;
-        }
-        let sync_time = started.elapsed();
+        let sync_time = self.write_pieces(&mut open)?;
         self.flushed = self.appended;
         self.batch_entries = 0;
         self.batch.clear();
         self.batch.shrink_to(BATCH_KEPT);
+        self.piece_ends.clear();
+        self.piece_entries = 0;
         let full = self.options.file_size_max.is_some_and(|max| open.written > max);
         self.file = (!full).then_some(open);
         Ok(Flushed { zxid: self.flushed, entries, bytes, sync_time })
+    }
+
+    /// Writes and syncs the batch: in one piece, unless it is very long. Returns the time all syncs took.
+    fn write_pieces(&mut self, open: &mut OpenLog) -> Result<Duration, LogError> {
+        let batch_len = self.batch.len();
+        if self.piece_ends.last() != Some(&batch_len) {
+            self.piece_ends.push(batch_len);
+        }
+        let batch_end = open.written + batch_len as u64;
+        if batch_end > open.filled {
+            // Zeros behind the batch, in the same write.
+            open.filled = batch_end + self.fill_step();
+            self.batch.resize((open.filled - open.written) as usize, 0);
+        }
+        let mut sync_time = Duration::ZERO;
+        let mut start = 0;
+        for &end in &self.piece_ends {
+            let to = if end == batch_len { self.batch.len() } else { end };
+            open.write(&self.batch[start..to], open.written)?;
+            open.written += (end - start) as u64;
+            start = end;
+            if self.options.force_sync {
+                let started = Instant::now();
+                open.sync()?;
+                sync_time += started.elapsed();
+            }
+        }
+        Ok(sync_time)
     }
 
     /// Begins the file whose first transaction is `first`.
