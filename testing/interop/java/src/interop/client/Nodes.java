@@ -63,7 +63,7 @@ final class Nodes {
     private static void createErrors(String server, String root) throws Exception {
         try (Client client = new Client(server)) {
             ZooKeeper zk = client.zk;
-            Show show = Show.from(client, root);
+            Show.from(client, root);
             attempt("create twice", () -> client.create(root));
             attempt("no parent", () -> client.create(root + "/missing/child"));
             attempt("no parent, sequential",
@@ -84,9 +84,6 @@ final class Nodes {
                 () -> client.create("/", CreateMode.PERSISTENT_SEQUENTIAL).replaceAll("[0-9]", "#"));
             attempt("/zookeeper", () -> client.create("/zookeeper"));
             attempt("/zookeeper/config", () -> client.create("/zookeeper/config"));
-            // The node with a TTL of 1 ms may be gone by now, so only its siblings count.
-            attempt("parent version", () -> zk.exists(root, false).getVersion());
-            require(show != null, "no base");
         }
     }
 
@@ -119,9 +116,10 @@ final class Nodes {
             client.awaitGone(root + "/used");
             zk.create(root + "/ttl", bytes("short"), Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 50);
             client.awaitGone(root + "/ttl");
-            zk.create(root + "/ttl parent", null, Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 50);
+            // Long enough for the child to come in time, on a slow disk, too.
+            zk.create(root + "/ttl parent", null, Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 1_000);
             client.create(root + "/ttl parent/child");
-            zk.create(root + "/clock", null, Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 300);
+            zk.create(root + "/clock", null, Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 1_300);
             client.awaitGone(root + "/clock");
             say("a TTL node with a child stays: %b", zk.exists(root + "/ttl parent", false) != null);
             zk.delete(root + "/ttl parent/child", -1);

@@ -7,6 +7,7 @@ import java.util.function.Function;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What the shell printed, without what differs in every run. */
 final class Normal {
@@ -34,7 +35,9 @@ final class Normal {
             // The client announces its own end at some later time.
             .filter(line -> !line.startsWith(EVENT + "state:Closed")).toList();
         List<String> events = lines.stream().filter(line -> line.startsWith(EVENT)).toList();
-        lines.stream().filter(line -> !line.startsWith(EVENT)).forEach(line -> Scenarios.say("  %s", line));
+        // Identities come from a set, too.
+        Stream<String> rest = lines.stream().filter(line -> !line.startsWith(EVENT));
+        (command.equals("whoami") ? rest.sorted() : rest).forEach(line -> Scenarios.say("  %s", line));
         // Removed watches are reported kind by kind, in no particular order.
         (command.startsWith("removewatches") ? events.stream().sorted() : events.stream())
             .forEach(line -> Scenarios.say("  %s", line));
