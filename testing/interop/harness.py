@@ -159,6 +159,7 @@ class Server:
         self.log_path = self.home / "server.log"
         self.cfg_path = self.home / "zoo.cfg"
         self.process = None
+        self.ending = False
         self.config = {**BASE_CONFIG, "dataDir": str(self.data_dir), "clientPort": str(self.port)}
         if admin:
             self.config["admin.enableServer"] = "true"
@@ -173,7 +174,7 @@ class Server:
     def died(self):
         """Why the server is gone although nobody ended it, or None."""
         process = self.process
-        if process is None or process.poll() is None:
+        if process is None or self.ending or process.poll() is None:
             return None
         return f"the {self.kind} server ended by itself with {process.returncode}"
 
@@ -230,6 +231,7 @@ class Server:
         """Ends the server with SIGTERM and waits for it; a server that ignores it is an error."""
         if not self.process:
             return
+        self.ending = True
         self.process.terminate()
         try:
             self.process.wait(timeout)
@@ -241,6 +243,7 @@ class Server:
     def kill(self):
         """kill -9, as a crash would."""
         if self.process:
+            self.ending = True
             self.process.kill()
             self.process.wait()
             self._gone()
@@ -256,6 +259,7 @@ class Server:
     def _gone(self):
         _forget(self.process)
         self.process = None
+        self.ending = False
 
     def log_tail(self, lines=40):
         try:

@@ -146,7 +146,11 @@ func lockAfterKill(t *test) {
 	got := make(chan error, 1)
 	go func() { got <- zk.NewLock(waiter, t.root+"/lock", open).Lock() }()
 	// The client gives up a request that is under way at the kill, so the waiter must be down to its watch.
-	for !strings.Contains(t.fourLetters("wchp"), t.root+"/lock/") {
+	for wait := 0; !strings.Contains(t.fourLetters("wchp"), t.root+"/lock/"); wait++ {
+		if wait == 2000 {
+			t.broken("wchp never showed the waiter's watch")
+			return
+		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	t.control("bounce")

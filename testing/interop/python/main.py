@@ -1,6 +1,6 @@
 """The kazoo suite: every scenario of this folder, run through kazoo against one server.
 
-    main.py <host:port> [scenario...]
+main.py <host:port> [scenario...]
 """
 
 import sys

@@ -299,11 +299,6 @@ def unknown_opcodes(t):
         conn = t.connect()
         conn.call(f"opcode {op}", op, path_version("/"))
         t.say("then:", conn.reply())
-    conn = t.connect()
-    conn.request(999, b"")
-    conn.request(EXISTS, path_watch("/"))
-    t.say("opcode 999 with a read behind it:", conn.reply())
-    t.say("then:", conn.reply())
 
 
 @scenario("wide-tree", group="wide")

@@ -1,6 +1,6 @@
 """The raw protocol suite: requests written byte by byte, replies printed byte by byte.
 
-    main.py <group> <host:port> [scenario...]
+main.py <group> <host:port> [scenario...]
 """
 
 import sys

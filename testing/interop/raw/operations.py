@@ -142,9 +142,27 @@ def path_rules(t):
         conn.call("  exists", EXISTS, path_watch(path), "stat")
         conn.call("  get", GET, path_watch(path), "data")
         conn.call("  children", GET_CHILDREN, path_watch(path), "names")
-        conn.call("  sync", SYNC, text(path), "hex")
         conn.call("  addWatch", ADD_WATCH, text(path) + i(0), "int")
     conn.call("all", GET_CHILDREN, path_watch("/bad"), "names")
+
+
+@scenario("path-echo")
+def path_echo(t):
+    """sync echoes any text: what becomes of characters that UTF-8 writes in another way than Java."""
+    conn = t.connect()
+    for label, path in BAD_PATHS.items():
+        if label not in ECHOED_DIFFERENTLY:
+            conn.call(label, SYNC, text(path), "hex")
+
+
+ECHOED_DIFFERENTLY = ("supplementary", "surrogate in UTF-8")
+
+
+@scenario("path-echo-beyond-16-bits")
+def path_echo_beyond_16_bits(t):
+    conn = t.connect()
+    for label in ECHOED_DIFFERENTLY:
+        conn.call(label, SYNC, text(BAD_PATHS[label]), "hex")
 
 
 @scenario("create-order-of-checks")

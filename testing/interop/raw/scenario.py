@@ -100,7 +100,7 @@ class Test:
             try:
                 while chunk := sock.recv(65536):
                     out += chunk
-            except ConnectionResetError:
+            except (ConnectionResetError, BrokenPipeError):
                 pass
             return out.decode(errors="replace")
 

@@ -196,7 +196,7 @@ class Connection:
                 out += chunk
         except TimeoutError:
             raise Silence(f"silence after {out.hex()}" if out else "silence") from None
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             raise Closed("closed") from None
         return out
 
