@@ -204,7 +204,9 @@ impl Engine {
         let mut events = Events::with_capacity(1024);
         let begun = Instant::now();
         while sample.events < count {
-            self.turn(&mut events, &mut Silence, &mut sample, timeout)?;
+            self.turn(&mut events, &mut Silence, &mut sample, timeout).map_err(|error| {
+                io::Error::new(error.kind(), format!("{} of {count} events: {error}", sample.events))
+            })?;
         }
         sample.elapsed = begun.elapsed();
         Ok(sample)

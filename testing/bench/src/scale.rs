@@ -5,9 +5,11 @@ use crate::engine::{Class, Engine, Until, Workload};
 use crate::row::{Drive, Percentiles, drive, micros};
 use crate::wire::{Handshake, connect, put_request};
 use crate::workload::{Op, Queue, Shape, fill_flat};
+use hdrhistogram::Histogram;
 use serde_json::json;
 use std::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zabra_proto::OpCode;
@@ -15,6 +17,10 @@ use zabra_testkit::RawRequest;
 
 /// Nodes the watches are spread over.
 const WATCHED_NODES: usize = 10_000;
+/// Sessions that send at once, and requests in flight on each: together fewer than the thousand outstanding requests
+/// above which the genuine server stops reading, and now and then does not begin again.
+const WAVE: usize = 100;
+const WAVE_DEPTH: usize = 8;
 /// The node every session watches.
 const COMMON: &str = "/bench/common";
 
@@ -47,6 +53,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     fill_flat_one(addr)?;
     let memory_before = process.resident()?;
 
+    progress("connecting");
     let (begun, cpu) = (Instant::now(), process.cpu()?);
     let handshake = Handshake { timeout_ms: 3_600_000, at_once: 32 };
     let streams = connect(addr, args.sessions, handshake)?;
@@ -54,16 +61,18 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     let cpu_connecting = process.cpu()?.saturating_sub(cpu);
     let memory_sessions = process.resident()?;
 
-    let mut held = Engine::over(streams, 32)?;
+    progress("setting watches");
+    let mut held = Engine::over(streams, WAVE_DEPTH)?;
     let per_session = args.watches / args.sessions.max(1);
     let (begun, cpu) = (Instant::now(), process.cpu()?);
-    held.run(&mut SetWatches { per_session, sent: vec![0; args.sessions] }, Until::Done, || ())?;
+    in_waves(&mut held, args.sessions, &mut SetWatches { per_session, sent: vec![0; args.sessions] })?;
     let watching = begun.elapsed();
     let cpu_watching = process.cpu()?.saturating_sub(cpu);
     let memory_watches = process.resident()?;
 
-    let pings =
-        held.run(&mut Once::new(args.sessions, RawRequest::bare(OpCode::Ping)), Until::Done, || ())?;
+    progress("pinging");
+    let ping = RawRequest::bare(OpCode::Ping);
+    let pings = in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, ping))?;
     let shape = Shape { op: Op::Get, nodes: WATCHED_NODES, data_len: 0, reads: 100 };
     let beside = |op| {
         let load = Drive {
@@ -77,8 +86,9 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     };
     let (get, ping) = (beside(Op::Get)?, beside(Op::Ping)?);
 
+    progress("one set seen by all");
     let watch = RawRequest::read(OpCode::GetData, COMMON, true);
-    held.run(&mut Once::new(args.sessions, watch), Until::Done, || ())?;
+    in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, watch))?;
     let cpu = process.cpu()?;
     let mut writer = Engine::connect(addr, 1, 1)?;
     let begun = Instant::now();
@@ -105,7 +115,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
             "cpu_us_per_watch": cpu_each(cpu_watching, watches),
             "bytes_per_watch": watch_bytes.round(),
             "resident_bytes": memory_watches,
-            "ping_of_every_session": Percentiles::of(&pings.latencies()).json(),
+            "ping_of_every_session": Percentiles::of(&pings).json(),
             "get_beside": get.json(),
             "ping_beside": ping.json(),
             "fan_out_ms": fan_out.as_secs_f64() * 1000.0,
@@ -114,7 +124,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
         writeln!(out, "{all:#}")?;
         return Ok(());
     }
-    let all_pings = Percentiles::of(&pings.latencies());
+    let all_pings = Percentiles::of(&pings);
     writeln!(out, "{}: {} sessions, {watches} watches", contender.name, args.sessions)?;
     writeln!(
         out,
@@ -154,7 +164,38 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-fn fill_flat_one(addr: std::net::SocketAddr) -> std::io::Result<()> {
+/// Lets the sessions send a few at a time, and returns how long answers took.
+fn in_waves<W: Workload>(held: &mut Engine, sessions: usize, workload: &mut W) -> io::Result<Histogram<u64>> {
+    let mut latencies: Option<Histogram<u64>> = None;
+    for from in (0..sessions).step_by(WAVE) {
+        let mut wave = Wave { sessions: from..from + WAVE, workload };
+        let sample = held.run(&mut wave, Until::Done, || ())?.latencies();
+        match &mut latencies {
+            Some(all) => all.add(&sample).map_err(io::Error::other)?,
+            None => latencies = Some(sample),
+        }
+    }
+    latencies.ok_or_else(|| io::Error::other("there are no sessions"))
+}
+
+/// A workload of some connections only.
+struct Wave<'a, W> {
+    sessions: Range<usize>,
+    workload: &'a mut W,
+}
+
+impl<W: Workload> Workload for Wave<'_, W> {
+    fn next(&mut self, connection: usize, xid: i32, out: &mut Vec<u8>) -> Option<Class> {
+        if self.sessions.contains(&connection) { self.workload.next(connection, xid, out) } else { None }
+    }
+}
+
+/// Says on stderr what takes its time.
+fn progress(doing: &str) {
+    let _ = writeln!(io::stderr(), "{doing} ...");
+}
+
+fn fill_flat_one(addr: std::net::SocketAddr) -> io::Result<()> {
     let mut engine = Engine::connect(addr, 1, 1)?;
     let create = RawRequest::create(COMMON, b"old", 0);
     engine.run(&mut Queue { requests: std::iter::once(create) }, Until::Done, || ())?;
