@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 use zabra_node::Reaper;
-use zabra_storage::{DataDirs, RealDisk};
+use zabra_storage::DataDirs;
 
 use crate::clock::Clock;
 use crate::core::Core;
@@ -83,7 +83,7 @@ async fn purge(core: Arc<Core>, every: Duration) {
         let purged = tokio::task::spawn_blocking(move || {
             let storage = &job.config.storage;
             let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);
-            zabra_storage::purge(&RealDisk, &dirs, storage.purge.retain_count as usize)
+            zabra_storage::purge(&*job.disk, &dirs, storage.purge.retain_count as usize)
         })
         .await;
         match purged {

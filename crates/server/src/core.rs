@@ -4,6 +4,7 @@
 //! hold the tree shared for one batch of requests; only [`crate::pipeline`] holds it alone.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicI64, AtomicU8,
@@ -20,6 +21,7 @@ use zabra_node::{
     Surroundings, WatchTable,
 };
 use zabra_proto::{FieldLimit, FrameLimits, OpCode};
+use zabra_storage::Disk;
 use zabra_tree::Tree;
 use zabra_types::{Identity, Xid, Zxid};
 
@@ -66,6 +68,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// The authentication providers.
     pub(crate) schemes: Providers,
+    /// Where the data is kept.
+    pub(crate) disk: Arc<dyn Disk>,
     /// What decides about writes and sessions.
     pub(crate) brain: Mutex<Brain>,
     /// The replicated state.
@@ -92,7 +96,7 @@ pub(crate) struct Core {
 impl Core {
     /// Puts the parts together around a recovered tree.
     pub(crate) fn new(config: Config, parts: CoreParts) -> Self {
-        let CoreParts { clock, brain, tree } = parts;
+        let CoreParts { clock, disk, brain, tree } = parts;
         Self {
             options: options::node(&config),
             limits: options::limits(&config),
@@ -100,6 +104,7 @@ impl Core {
             connection_throttle: Mutex::new(options::connection_throttle(&config, clock.now())),
             config,
             clock,
+            disk,
             brain: Mutex::new(brain),
             tree: RwLock::new(tree),
             watches: Mutex::new(WatchTable::new(options::hash_key())),
@@ -263,6 +268,8 @@ impl Core {
 pub(crate) struct CoreParts {
     /// The clock that sessions were tracked with.
     pub(crate) clock: Clock,
+    /// Where the data is kept.
+    pub(crate) disk: Arc<dyn Disk>,
     /// What decides.
     pub(crate) brain: Brain,
     /// The recovered state.

@@ -120,6 +120,14 @@ impl Server {
     /// # Errors
     /// See [`StartError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_on(config, Arc::new(RealDisk)).await
+    }
+
+    /// The same on a disk of the caller's choice, which tests make fail.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing keeps running then.
+    pub async fn start_on(config: Config, disk: Arc<dyn Disk>) -> Result<Self, StartError> {
         let refusals = config.refusals();
         if !refusals.is_empty() {
             return Err(StartError::Refused(refusals));
@@ -134,7 +142,7 @@ impl Server {
             source,
         })?;
 
-        let Parts { core, recovery, log, replayed } = recover(config)?;
+        let Parts { core, recovery, log, replayed } = recover(config, disk)?;
         let core = Arc::new(core);
         // Set once, here.
         let _ = core.client_address.set(client_address);
@@ -219,9 +227,8 @@ struct Parts {
     replayed: Logged,
 }
 
-fn recover(config: Config) -> Result<Parts, StartError> {
+fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
     let start = Instant::now();
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let failed = |source| StartError::Data { data_dir: config.storage.data_dir.clone(), source };
     let mut replayed = Logged::default();
     let recovered = zabra_storage::recover(&disk, &options::recover(&config), |_, payload| {
@@ -244,7 +251,7 @@ fn recover(config: Config) -> Result<Parts, StartError> {
             .map_err(|error| failed(error.into()))?;
     }
     let last = tree.last_zxid();
-    let log = TxnLog::open(disk, options::log(&config), last);
+    let log = TxnLog::open(Arc::clone(&disk), options::log(&config), last);
     let clock = Clock::start();
     let mut sessions = SessionTracker::new(STANDALONE_ID, Clock::id_seed(), config.sessions.tick_time);
     for (session, timeout_ms) in tree.sessions() {
@@ -262,7 +269,7 @@ fn recover(config: Config) -> Result<Parts, StartError> {
         took: start.elapsed(),
     };
     let brain = Brain { preparer: Preparer::new(options::node(&config), last), sessions };
-    let core = Core::new(config, CoreParts { clock, brain, tree });
+    let core = Core::new(config, CoreParts { clock, disk, brain, tree });
     core.stats.dbinittime.record(millis(recovery.took));
     core.stats.startup_txns_loaded.record(recovery.txns_replayed);
     core.stats.digest_mismatches_count.add(report.mismatches);

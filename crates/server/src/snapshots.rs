@@ -7,8 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 use zabra_storage::{
-    DataDirs, LogError, RealDisk, SharedTree, SnapshotInfo, SnapshotTrigger, StorageError, TxnLog,
-    write_snapshot,
+    DataDirs, LogError, SharedTree, SnapshotInfo, SnapshotTrigger, StorageError, TxnLog, write_snapshot,
 };
 use zabra_tree::Tree;
 
@@ -105,7 +104,7 @@ pub(crate) fn take(core: &Core) -> Result<SnapshotInfo, StorageError> {
     let start = Instant::now();
     let storage = &core.config.storage;
     let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);
-    let written = write_snapshot(&RealDisk, &dirs.snapshots, core, options::snapshot(&core.config));
+    let written = write_snapshot(&*core.disk, &dirs.snapshots, core, options::snapshot(&core.config));
     match &written {
         Ok(info) => {
             core.stats.snapshottime.record(millis(start.elapsed()));
