@@ -102,8 +102,20 @@ impl LogQueue {
     }
 }
 
+/// Ends the server when the log thread panics: clients must not wait for answers that never come.
+struct Bereaved<'a>(&'a Core);
+
+impl Drop for Bereaved<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("the log thread panicked; please report the message above".to_owned());
+        }
+    }
+}
+
 /// The log thread: runs until the queue is closed and drained, or the disk fails.
 pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshots) {
+    let _bereaved = Bereaved(core);
     let mut batch = Vec::new();
     while core.queue.take(&mut batch) {
         let flushed = match write_batch(core, &mut log, &batch) {
