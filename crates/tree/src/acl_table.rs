@@ -114,6 +114,16 @@ impl AclTable {
         self.by_list.len()
     }
 
+    /// How many nodes have the list.
+    pub(crate) fn users_of(&self, id: AclId) -> u64 {
+        self.entries.get(id.0 as usize).map_or(0, |entry| entry.users)
+    }
+
+    /// How many nodes have a list of the table.
+    pub(crate) fn users(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.users).sum()
+    }
+
     fn fresh_raw_id(&mut self) -> i64 {
         // A loaded id may be the greatest there is: then any that is not in use.
         let is_free = |id: &i64| self.entries.iter().all(|entry| entry.raw_id != *id);

@@ -15,6 +15,7 @@ mod acl_table;
 mod apply;
 mod arena;
 mod change;
+mod check;
 mod digest;
 mod index;
 mod load;
@@ -25,6 +26,7 @@ mod snapshot;
 mod tree;
 
 pub use change::{ChangeSink, Outcome, SubOutcome};
+pub use check::BrokenInvariant;
 pub use digest::{DigestCheck, DigestRecord, NodePrefix, SnapshotDigest, node_digest};
 pub use index::SipKey;
 pub use load::{LoadError, TreeLoader};

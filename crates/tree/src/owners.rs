@@ -56,6 +56,24 @@ impl Owners {
         }
     }
 
+    /// Whether a node is filed under this owner. Nothing is filed under nobody.
+    pub(crate) fn has(&self, owner: EphemeralOwner, slot: Slot) -> bool {
+        match owner {
+            EphemeralOwner::Persistent => true,
+            EphemeralOwner::Container => self.containers.contains(&slot),
+            EphemeralOwner::Ttl(_) => self.ttls.contains(&slot),
+            EphemeralOwner::Session(session) => {
+                self.ephemerals.get(&session).is_some_and(|slots| slots.contains(&slot))
+            }
+        }
+    }
+
+    /// How many nodes are filed.
+    pub(crate) fn len(&self) -> u64 {
+        let ephemerals: usize = self.ephemerals.values().map(BTreeSet::len).sum();
+        (self.containers.len() + self.ttls.len() + ephemerals) as u64
+    }
+
     /// The ephemeral nodes of a session.
     pub(crate) fn of(&self, session: SessionId) -> impl Iterator<Item = Slot> {
         self.ephemerals.get(&session).into_iter().flatten().copied()

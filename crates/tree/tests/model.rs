@@ -12,7 +12,9 @@ use zabra_tree::{DigestCheck, Outcome, SnapshotDigest, SubOutcome, Tree};
 
 fn apply(tree: &mut Tree, payload: &[u8]) -> Outcome {
     let (header, txn, _) = decode_txn(payload).unwrap();
-    tree.apply(&header, &txn, &mut ())
+    let outcome = tree.apply(&header, &txn, &mut ());
+    assert_eq!(tree.check(), Ok(()), "after {txn:?}");
+    outcome
 }
 
 /// A step of a snapshot in progress: how many transactions come before it, and how many bytes it may take.
@@ -56,7 +58,7 @@ fn check_fuzzy_snapshot(history: &History, before: usize, steps: &[Step], genuin
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_tree_is_the_model(wishes in proptest::collection::vec(wish(), 1..120)) {

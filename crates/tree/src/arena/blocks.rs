@@ -287,6 +287,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
         /// Blocks keep what was written to them, and a store that is emptied has few pages left.
         #[test]
         fn blocks_do_not_overlap(ops in proptest::collection::vec((any::<u16>(), any::<bool>()), 1..600)) {
