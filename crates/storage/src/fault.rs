@@ -61,6 +61,7 @@ struct State {
     powerless: bool,
     read_only: bool,
     capacity: Option<u64>,
+    unreadable: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -109,6 +110,14 @@ impl FaultDisk {
     /// Limits the bytes in all files together.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock().capacity = bytes;
+    }
+
+    /// Makes reading a file fail with EIO, as a bad sector does.
+    pub fn make_unreadable(&self, path: &Path) {
+        let mut state = self.lock();
+        if let Some(&number) = state.names.get(path) {
+            state.unreadable.insert(number);
+        }
     }
 
     /// Loses power (or only the process, see [`Loss`]) and comes back: open files are dead, planned faults are
@@ -445,6 +454,9 @@ impl FaultFile {
 impl DiskFile for FaultFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
         let state = self.state()?;
+        if state.unreadable.contains(&self.inode) {
+            return Err(Fault::Io.error());
+        }
         let content = &state.inodes[self.inode].content;
         let rest = content.get(offset as usize..).unwrap_or_default();
         let read = rest.len().min(buf.len());

@@ -276,6 +276,18 @@ fn a_damaged_snapshot_is_not_passed_over_when_only_it_knows() {
 }
 
 #[test]
+fn files_that_cannot_be_read() {
+    let (disk, payloads) = server_with(30, &[1, 11, 21], &[0, 10, 20]);
+    disk.make_unreadable(Path::new("/data/version-2/snapshot.14"));
+    let recovered = run(&disk, &one_dir()).unwrap();
+    assert_holds(&recovered, &payloads);
+    assert!(!recovered.report.rejected[0].unfinished);
+    disk.make_unreadable(Path::new("/data/version-2/log.15"));
+    let error = run(&disk, &one_dir()).unwrap_err();
+    assert!(matches!(&error, RecoverError::Disk(error) if error.file.ends_with("log.15")), "{error}");
+}
+
+#[test]
 fn what_a_crash_left_is_tidied() {
     let (disk, payloads) = server_with(5, &[1], &[0]);
     for name in ["new-log.tmp", "new-snapshot.5.tmp", "log.6"] {

@@ -16,17 +16,17 @@ pub struct Candidate {
     pub looks_valid: bool,
 }
 
-/// All snapshots, newest first, each looked at.
+/// All snapshots, newest first, each looked at. Of a file that cannot be read, loading will say why.
 ///
 /// # Errors
-/// The directory cannot be listed. A file that cannot be read does not look valid.
+/// The directory cannot be listed.
 pub fn candidates(disk: &dyn Disk, dir: &Path) -> Result<Vec<Candidate>, StorageError> {
     let files = list_snapshots(disk, dir)?;
-    let look = |file: NamedFile| Candidate { looks_valid: looks_valid(disk, &file).unwrap_or(false), file };
+    let look = |file: NamedFile| Candidate { looks_valid: looks_valid(disk, &file).unwrap_or(true), file };
     Ok(files.into_iter().rev().map(look).collect())
 }
 
-/// The newest `count` snapshots that look valid, newest first.
+/// The newest `count` snapshots that look valid, newest first. A file that cannot be read does not.
 ///
 /// # Errors
 /// The directory cannot be listed.
