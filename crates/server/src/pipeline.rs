@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tracing::{error, warn};
@@ -16,6 +16,7 @@ use zabra_tree::{DigestCheck, Outcome, Tree};
 use zabra_types::{SessionId, SessionPassword, WallTime, Xid};
 
 use crate::clock::Clock;
+use crate::config;
 use crate::conn::{Conn, handshake};
 use crate::core::{Brain, Core};
 use crate::events::Delivery;
@@ -88,8 +89,8 @@ impl LogQueue {
         self.filled.notify_all();
     }
 
-    /// Everything that waits, swapped into `batch`; false when the queue is closed and empty.
-    fn take(&self, batch: &mut Vec<Queued>) -> bool {
+    /// What waits, moved into the empty `batch`, once the pace allows; false when the queue is closed and empty.
+    fn take(&self, batch: &mut Vec<Queued>, pace: &Pace) -> bool {
         let mut waiting = self.waiting.lock();
         while waiting.txns.is_empty() {
             if waiting.closed {
@@ -97,8 +98,42 @@ impl LogQueue {
             }
             self.filled.wait(&mut waiting);
         }
+        if !pace.delay.is_zero() {
+            let deadline = Instant::now() + pace.delay;
+            while !waiting.closed && waiting.txns.len() < pace.batch_max && Instant::now() < deadline {
+                let before = waiting.txns.len();
+                self.filled.wait_until(&mut waiting, deadline.min(Instant::now() + pace.quiet_max));
+                if waiting.txns.len() == before {
+                    break;
+                }
+            }
+        }
         std::mem::swap(&mut waiting.txns, batch);
+        if batch.len() > pace.batch_max {
+            waiting.txns = batch.split_off(pace.batch_max);
+        }
         true
+    }
+}
+
+/// When a flush is due.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// How long the first transaction may wait for company (`flushDelay`).
+    delay: Duration,
+    /// How long nothing may come before it stops waiting (`maxWriteQueuePollTime`).
+    quiet_max: Duration,
+    /// The most transactions of one flush (`maxBatchSize`).
+    batch_max: usize,
+}
+
+impl Pace {
+    fn new(storage: &config::Storage) -> Self {
+        Self {
+            delay: storage.flush_delay,
+            quiet_max: storage.write_queue_poll_max,
+            batch_max: storage.batch_max.max(1) as usize,
+        }
     }
 }
 
@@ -117,7 +152,8 @@ impl Drop for Bereaved<'_> {
 pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshots) {
     let _bereaved = Bereaved(core);
     let mut batch = Vec::new();
-    while core.queue.take(&mut batch) {
+    let pace = Pace::new(&core.config.storage);
+    while core.queue.take(&mut batch, &pace) {
         let flushed = match write_batch(core, &mut log, &batch) {
             Ok(flushed) => flushed,
             Err(error) => {

@@ -266,6 +266,11 @@ impl Task<'_> {
                 return Ok(used);
             }
             let waited = self.held_back.take().map_or(Duration::ZERO, |since| since.elapsed());
+            let timeout = Duration::from_millis(u64::try_from(self.conn.timeout_ms()).unwrap_or(0));
+            if self.core.config.requests.stale_latency_check && waited > timeout {
+                self.core.stats.stale_requests_dropped.increment();
+                return Err(Closed::ByServer);
+            }
             used += admit::requests(self.core, self.conn, &bytes[used..], waited)?;
         }
         Ok(used)

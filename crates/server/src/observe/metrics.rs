@@ -66,7 +66,6 @@ const ABSENT_COUNTERS: &[&str] = &[
     "outstanding_changes_removed",
     // Requests that outlive their connections in a queue.
     "stale_requests",
-    "stale_requests_dropped",
     "stale_replies",
     // The ports open when the database is loaded.
     "cnxn_closed_without_zk_server_running",

@@ -80,6 +80,8 @@ stats! {
         updatelatency: Distribution,
         /// Times a connection waited for the request throttler.
         request_throttle_wait_count: Counter,
+        /// Batches of requests dropped with their connection because they had waited longer than the session lives.
+        stale_requests_dropped: Counter,
         /// Requests refused because they had waited too long.
         throttled_ops: Counter,
         /// Milliseconds that requests were held back by the throttler, when there is one.
