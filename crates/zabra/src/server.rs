@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| Failure::new(Code::Invocation, "an argument is not valid UTF-8"))?;
     let Loaded { config, notices } = Config::from_command_line(&words, &Flags::from_env())
-        .map_err(|error: ConfigError| Failure::new(Code::Invocation, error.to_string()))?;
+        .map_err(|error: ConfigError| Failure::new(Code::Invocation, chain(&error)))?;
     say_all(notices.iter());
     if arguments.check {
         let refusals = config.refusals();
@@ -54,7 +54,13 @@ async fn serve(config: Config) -> Result<(), Failure> {
             say("stopping");
         })
         .await
-        .map_err(|stopped| Failure::new(Code::Storage, chain(&stopped)))?;
+        .map_err(|stopped| {
+            let text = format!(
+                "{}\nNothing was acknowledged after this, and everything before is on disk. Mend the cause, then start again.",
+                chain(&stopped)
+            );
+            Failure::new(Code::Storage, text)
+        })?;
     say("stopped; everything acknowledged is on disk");
     Ok(())
 }

@@ -29,7 +29,7 @@ pub enum HarnessError {
         install: PathBuf,
     },
     /// The zabra binary is missing.
-    #[error("no zabra binary at {path}: run `cargo build --release -p zabra-zabra`, or set ZABRA_BIN")]
+    #[error("no zabra binary at {path}: run `cargo build --release -p zabra`, or set ZABRA_BIN")]
     NoBinary {
         /// Where it should be.
         path: PathBuf,
