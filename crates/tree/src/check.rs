@@ -78,7 +78,7 @@ impl Tree {
             if slot != Slot::ROOT && !self.owners.has(owner, slot) {
                 return Err(BrokenInvariant::Owner { path });
             }
-            let mut children = 0;
+            let (mut children, mut inner) = (0, 0);
             for (child, name) in self.arena.children(slot).zip(self.arena.child_names(&node)) {
                 children += 1;
                 let path = alloc::format!("{path}/{name}");
@@ -88,8 +88,10 @@ impl Tree {
                 if !found {
                     return Err(BrokenInvariant::Lost { path });
                 }
+                inner += u64::from(self.arena.look(child).num_children() != 0);
                 pending.push((child, path));
             }
+            total("children with children", node.inner_children().into(), inner)?;
             total("children", node.num_children().into(), children)?;
         }
         // The root belongs to nobody, whatever a file says.

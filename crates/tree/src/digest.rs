@@ -38,6 +38,16 @@ impl NodePrefix {
         Self(Some(crc.finalize()))
     }
 
+    /// From [`NodePrefix::crc`].
+    pub(crate) const fn from_crc(crc: u32) -> Self {
+        Self(Some(crc))
+    }
+
+    /// The checksum so far, where there is one.
+    pub(crate) const fn crc(self) -> Option<u32> {
+        self.0
+    }
+
     /// The digest of the node with this Stat.
     pub fn digest(self, stat: &StatPersisted) -> u32 {
         let Some(prefix) = self.0 else { return 0 };

@@ -6,7 +6,7 @@ use crate::digest::Digests;
 use crate::index::SipKey;
 use crate::owners::Owners;
 use crate::{
-    CONFIG_PATH, DigestCheck, DigestRecord, NodeRef, QUOTA_PATH, SnapshotDigest, ZOOKEEPER_PATH, node_digest,
+    CONFIG_PATH, DigestCheck, DigestRecord, NodePrefix, NodeRef, QUOTA_PATH, SnapshotDigest, ZOOKEEPER_PATH,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -160,10 +160,10 @@ impl Tree {
         let mut count = 0;
         let mut pending = Vec::from([top]);
         while let Some(slot) = pending.pop() {
-            count += u64::from(self.arena.look(slot).num_children());
-            pending.extend(
-                self.arena.children(slot).filter(|&child| self.arena.look(child).num_children() != 0),
-            );
+            let node = self.arena.look(slot);
+            count += u64::from(node.num_children());
+            let is_inner = |&child: &Slot| self.arena.look(child).num_children() != 0;
+            pending.extend(self.arena.children(slot).filter(is_inner).take(node.inner_children() as usize));
         }
         Some(count)
     }
@@ -272,9 +272,15 @@ impl Tree {
             return;
         }
         let node = self.arena.look(slot);
-        let digest = node_digest(path, node.data(), &node.stat());
+        // Of a directory the stat changes with every child, and path and data seldom.
+        let known = node.digest_prefix().map(NodePrefix::from_crc);
+        let prefix = known.unwrap_or_else(|| NodePrefix::of(path, node.data()));
+        let digest = prefix.digest(&node.stat());
         self.digests.replace(node.digest(), digest);
         self.arena.set_digest(slot, digest);
+        if let (None, Some(crc)) = (known, prefix.crc()) {
+            self.arena.set_digest_prefix(slot, crc);
+        }
     }
 }
 

@@ -297,7 +297,8 @@ mod tests {
             for (number, (choice, add)) in ops.iter().enumerate() {
                 let choice = usize::from(*choice);
                 if *add || live.is_empty() {
-                    let len = 1 + if choice % 4 == 0 { choice % 6000 } else { choice % 300 };
+                    // Few lengths, mostly long ones: pages fill, and are left sparse.
+                    let len = [100, 1500, 2000, 3000, 4096, 5000][choice % 6];
                     let block = blocks.add(len);
                     prop_assert!(blocks.fits(block, len));
                     let bytes = blocks.get_mut(block);
@@ -308,10 +309,17 @@ mod tests {
                     let (block, ..) = live.swap_remove(choice % live.len());
                     remove(&mut blocks, block, &mut live);
                 }
-                for &(block, byte, len) in &live {
+                for &(block, byte, len) in live.iter().skip(number % 8).step_by(8) {
                     let bytes = blocks.get(block);
                     prop_assert!(bytes.len() == len && bytes.iter().all(|&b| b == byte));
                 }
+            }
+            // No length has more than twice the pages it needs, and one.
+            for (class, with_room) in blocks.with_room.iter().enumerate() {
+                let len = class_len(class);
+                let used = live.iter().filter(|(.., have)| *have == len && len <= SHARED_LEN_MAX).count();
+                let sparse = with_room.len().saturating_sub(1);
+                prop_assert!(sparse * (PAGE_LEN / len / 2) <= used, "{sparse} pages for {used} of {len}");
             }
             while let Some((block, ..)) = live.pop() {
                 remove(&mut blocks, block, &mut live);

@@ -40,12 +40,24 @@ struct Extra {
     pzxid: i64,
     cversion: i32,
     aversion: i32,
+    /// Children that have children: large directories mostly have none, and need not be visited to count what is below.
+    inner: u32,
+    /// What a change of the stat leaves of the digest; 0 is not known.
+    digest_prefix: u32,
     family: Family,
 }
 
 impl Default for Extra {
     fn default() -> Self {
-        Self { owner: 0, pzxid: 0, cversion: 0, aversion: 0, family: Family::new() }
+        Self {
+            owner: 0,
+            pzxid: 0,
+            cversion: 0,
+            aversion: 0,
+            inner: 0,
+            digest_prefix: 0,
+            family: Family::new(),
+        }
     }
 }
 
@@ -159,8 +171,13 @@ impl Arena {
         let place = self.extra_place(parent);
         let (records, blocks) = (&self.records, &self.blocks);
         let name_of = |slot: Slot| Variable::read(blocks.get(records[slot.0])).name;
-        self.extras[place].family.add(slot, name.as_bytes(), name_of, &mut self.moved);
+        let family = &mut self.extras[place].family;
+        let is_first = family.len() == 0;
+        family.add(slot, name.as_bytes(), name_of, &mut self.moved);
         self.tell_moved();
+        if is_first {
+            self.count_inner(parent, 1);
+        }
         slot
     }
 
@@ -204,8 +221,23 @@ impl Arena {
             self.extras.remove(place);
         }
         if let Some(place) = self.look(fixed.parent).fixed.extra.checked_sub(1) {
-            self.extras[place].family.remove(slot, fixed.chunk, &mut self.moved);
+            let family = &mut self.extras[place].family;
+            family.remove(slot, fixed.chunk, &mut self.moved);
+            let was_last = family.len() == 0;
             self.tell_moved();
+            if was_last {
+                self.count_inner(fixed.parent, -1);
+            }
+        }
+    }
+
+    /// Tells the parent of a node that the node has begun or ceased to have children.
+    fn count_inner(&mut self, node: Slot, change: i32) {
+        if node != Slot::ROOT {
+            let parent = self.look(node).parent();
+            let place = self.extra_place(parent);
+            let inner = &mut self.extras[place].inner;
+            *inner = inner.saturating_add_signed(change);
         }
     }
 
@@ -272,6 +304,9 @@ impl Arena {
         let block = self.records[slot.0];
         let record = self.blocks.get(block);
         let fixed = Fixed::read(record);
+        if let Some(place) = fixed.extra.checked_sub(1) {
+            self.extras[place].digest_prefix = 0;
+        }
         self.scratch.clear();
         self.scratch.extend_from_slice(Variable::read(record).name);
         let variable = Variable { changed, name: &self.scratch, data };
@@ -334,6 +369,13 @@ impl Arena {
     /// Keeps the digest.
     pub(crate) fn set_digest(&mut self, slot: Slot, digest: u32) {
         self.update(slot, |fixed| fixed.digest = digest);
+    }
+
+    /// Keeps what a change of the stat leaves of the digest, where there is room for it.
+    pub(crate) fn set_digest_prefix(&mut self, slot: Slot, prefix: u32) {
+        if let Some(place) = self.look(slot).fixed.extra.checked_sub(1) {
+            self.extras[place].digest_prefix = prefix;
+        }
     }
 
     /// The children, in no order.
