@@ -530,3 +530,31 @@ fn a_large_directory_grows_shrinks_and_is_listed() {
     let stat = bench.tree.get("/d").unwrap().stat();
     assert_eq!((stat.num_children, stat.cversion as usize), (0, 2 * COUNT));
 }
+
+/// The new node stands where the cursor has yet to pass, under a path it has written.
+#[test]
+fn a_path_created_again_behind_the_cursor_is_written_once() {
+    let mut bench = bench();
+    bench.create("/a", b"");
+    bench.create("/a/x", b"");
+    bench.create("/b", b"");
+    let mut cursor = SnapshotCursor::new(&bench.tree);
+    let mut written = Vec::new();
+    // The root, the three of every tree, /a and /a/x.
+    for _ in 0..6 {
+        assert_eq!(cursor.fill(&bench.tree, &mut written, 1), Progress::More);
+    }
+    bench.delete("/a/x");
+    bench.delete("/a");
+    bench.delete("/b");
+    bench.create("/a", b"again");
+    while cursor.fill(&bench.tree, &mut written, 1) == Progress::More {}
+    let mut reader = Reader::new(&written);
+    let mut paths = Vec::new();
+    while !reader.rest().is_empty() {
+        paths.push(reader.some_text("path").unwrap());
+        reader.buffer("data").unwrap();
+        reader.take("list and stat", 68).unwrap();
+    }
+    assert_eq!(paths, ["", "/zookeeper", "/zookeeper/quota", "/zookeeper/config", "/a", "/a/x"]);
+}
