@@ -82,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) queue: LogQueue,
     /// The last snapshot of this process.
     pub(crate) last_snapshot: LastSnapshot,
+    /// Held while a snapshot is written or the whole database replaced.
+    pub(crate) snapshotting: Mutex<()>,
     /// What is counted.
     pub(crate) stats: ServerStats,
     /// Where clients connect, once the port is bound.
@@ -111,6 +113,7 @@ impl Core {
             conns: Connections::default(),
             queue: LogQueue::default(),
             last_snapshot: LastSnapshot::default(),
+            snapshotting: Mutex::default(),
             stats: ServerStats::default(),
             client_address: OnceLock::new(),
             trace_mask: AtomicI64::new(observe::TRACE_MASK_DEFAULT),

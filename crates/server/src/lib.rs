@@ -3,6 +3,7 @@
 //!
 //! Start with [`Server`]. Nothing below this crate knows tokio, and nothing here decides about the protocol.
 
+mod admin;
 mod background;
 mod clock;
 pub mod config;
@@ -10,11 +11,13 @@ mod conn;
 mod core;
 mod events;
 mod four_letter;
+mod http;
 mod listener;
 mod observe;
 mod options;
 mod pipeline;
 mod reads;
+mod restore;
 mod server;
 mod snapshots;
 mod stats;

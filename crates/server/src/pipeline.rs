@@ -3,6 +3,7 @@
 //! One thread takes everything that waits, appends it, syncs once, applies it in order and answers. While it syncs,
 //! connections go on preparing the next batch. Nothing is answered before its batch is on disk.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -60,6 +61,19 @@ pub(crate) struct Queued {
     pub(crate) received: Instant,
 }
 
+/// Work for the log thread while no transaction is under way and none can be made.
+pub(crate) type QuietWork = Box<dyn FnOnce(&mut Quiet<'_>) + Send>;
+
+/// What [`QuietWork`] works with.
+pub(crate) struct Quiet<'a> {
+    /// The server.
+    pub(crate) core: &'a Core,
+    /// What decides; held, so that nothing new comes.
+    pub(crate) brain: &'a mut Brain,
+    /// The log; everything in it is applied.
+    pub(crate) log: &'a mut TxnLog,
+}
+
 /// Transactions on their way to the log, in zxid order: pushed under the brain's lock, which gives out zxids.
 #[derive(Debug, Default)]
 pub(crate) struct LogQueue {
@@ -67,10 +81,22 @@ pub(crate) struct LogQueue {
     filled: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Waiting {
     txns: Vec<Queued>,
+    quiet: Option<QuietWork>,
     closed: bool,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { txns, quiet, closed } = self;
+        f.debug_struct("Waiting")
+            .field("txns", txns)
+            .field("quiet", &quiet.is_some())
+            .field("closed", closed)
+            .finish()
+    }
 }
 
 impl LogQueue {
@@ -83,22 +109,35 @@ impl LogQueue {
         }
     }
 
+    /// Gives the log thread work for a quiet moment, one at a time. It is dropped without being done when the server
+    /// ends first.
+    pub(crate) fn run_when_quiet(&self, work: QuietWork) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.closed {
+            waiting.quiet = Some(work);
+            self.filled.notify_one();
+        }
+    }
+
     /// Lets the log thread end once it has taken what waits.
     pub(crate) fn close(&self) {
-        self.waiting.lock().closed = true;
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        waiting.quiet = None;
         self.filled.notify_all();
     }
 
-    /// What waits, moved into the empty `batch`, once the pace allows; false when the queue is closed and empty.
+    /// What waits, moved into the empty `batch`, once the pace allows; nothing only when there is work for a quiet
+    /// moment. False when the queue is closed and empty.
     fn take(&self, batch: &mut Vec<Queued>, pace: &Pace) -> bool {
         let mut waiting = self.waiting.lock();
-        while waiting.txns.is_empty() {
+        while waiting.txns.is_empty() && waiting.quiet.is_none() {
             if waiting.closed {
                 return false;
             }
             self.filled.wait(&mut waiting);
         }
-        if !pace.delay.is_zero() {
+        if !pace.delay.is_zero() && waiting.quiet.is_none() {
             let deadline = Instant::now() + pace.delay;
             while !waiting.closed && waiting.txns.len() < pace.batch_max && Instant::now() < deadline {
                 let before = waiting.txns.len();
@@ -113,6 +152,10 @@ impl LogQueue {
             waiting.txns = batch.split_off(pace.batch_max);
         }
         true
+    }
+
+    fn take_quiet_work(&self) -> Option<QuietWork> {
+        self.waiting.lock().quiet.take()
     }
 }
 
@@ -154,6 +197,15 @@ pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshot
     let mut batch = Vec::new();
     let pace = Pace::new(&core.config.storage);
     while core.queue.take(&mut batch, &pace) {
+        if let Some(work) = core.queue.take_quiet_work()
+            && let Err(why) = run_quiet(core, &mut log, &mut batch, work)
+        {
+            core.fail(why);
+            return;
+        }
+        if batch.is_empty() {
+            continue;
+        }
         let flushed = match write_batch(core, &mut log, &batch) {
             Ok(flushed) => flushed,
             Err(error) => {
@@ -175,6 +227,25 @@ pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshot
             return;
         }
     }
+}
+
+/// Does work that needs the log thread while nothing is under way.
+fn run_quiet(core: &Core, log: &mut TxnLog, batch: &mut Vec<Queued>, work: QuietWork) -> Result<(), String> {
+    let mut brain = core.brain.lock();
+    // Nothing new comes while the brain is held; what came before is finished first.
+    batch.append(&mut core.queue.waiting.lock().txns);
+    let mut touched = Vec::new();
+    if !batch.is_empty() {
+        write_batch(core, log, batch)
+            .map_err(|error| format!("the transaction log cannot be written: {}", chain(&error)))?;
+        apply(core, &mut brain, batch, &mut touched)?;
+    }
+    work(&mut Quiet { core, brain: &mut brain, log });
+    drop(brain);
+    for conn in touched {
+        conn.wake();
+    }
+    Ok(())
 }
 
 /// An error with its causes, in one line.
@@ -217,30 +288,35 @@ fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged
 /// Applies flushed transactions in order and answers them.
 fn commit(core: &Core, batch: &mut Vec<Queued>) -> Result<(), String> {
     let mut touched: Vec<Arc<Conn>> = Vec::with_capacity(batch.len());
-    {
-        let mut brain = core.brain.lock();
-        let mut tree = core.tree.write();
-        let mut watches = core.watches.lock();
-        let mut step = Commit {
-            core,
-            brain: &mut brain,
-            tree: &mut tree,
-            watches: &mut watches,
-            touched: &mut touched,
-            now: Instant::now(),
-            wall: Clock::wall(),
-            tally: Tally::new(&core.stats),
-            logged: Run::new(&core.stats.sync_processor_queue_and_flush_time_ms),
-            propagated: Run::new(&core.stats.propagation_latency),
-        };
-        for txn in batch.drain(..) {
-            step.apply(txn)?;
-        }
-    }
+    apply(core, &mut core.brain.lock(), batch, &mut touched)?;
     for conn in touched {
         conn.wake();
     }
     Ok(())
+}
+
+/// The same without waking the connections that have something to send now.
+fn apply(
+    core: &Core,
+    brain: &mut Brain,
+    batch: &mut Vec<Queued>,
+    touched: &mut Vec<Arc<Conn>>,
+) -> Result<(), String> {
+    let mut tree = core.tree.write();
+    let mut watches = core.watches.lock();
+    let mut step = Commit {
+        core,
+        brain,
+        tree: &mut tree,
+        watches: &mut watches,
+        touched,
+        now: Instant::now(),
+        wall: Clock::wall(),
+        tally: Tally::new(&core.stats),
+        logged: Run::new(&core.stats.sync_processor_queue_and_flush_time_ms),
+        propagated: Run::new(&core.stats.propagation_latency),
+    };
+    batch.drain(..).try_for_each(|txn| step.apply(txn))
 }
 
 /// What one batch is applied with, all locks held.

@@ -20,7 +20,7 @@ use crate::core::{Brain, Core, CoreParts};
 use crate::pipeline::run_log;
 use crate::snapshots::{Logged, Snapshots};
 use crate::stats::millis;
-use crate::{background, listener, options};
+use crate::{admin, background, http, listener, options};
 
 /// The server id in the session ids of a standalone server, as the genuine one has it.
 const STANDALONE_ID: ServerId = ServerId::new(1);
@@ -110,6 +110,7 @@ pub struct Server {
     core: Arc<Core>,
     recovery: Recovery,
     client_address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     log_thread: Option<JoinHandle<()>>,
 }
@@ -142,6 +143,8 @@ impl Server {
             source,
         })?;
 
+        let admin = http::bind_admin(&config.admin)?;
+
         let Parts { core, recovery, log, replayed } = recover(config, disk)?;
         let core = Arc::new(core);
         // Set once, here.
@@ -156,8 +159,14 @@ impl Server {
             })
             .map_err(StartError::Thread)?;
         background::start(&core, &stopped);
+        let admin_address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
+        if let Some(listener) = admin {
+            let router = admin::router(Arc::clone(&core));
+            let idle_timeout = core.config.admin.idle_timeout;
+            tokio::spawn(http::serve(listener, router, idle_timeout, stopped.clone()));
+        }
         tokio::spawn(listener::accept(Arc::clone(&core), listener, stopped));
-        Ok(Self { core, recovery, client_address, stop, log_thread: Some(log_thread) })
+        Ok(Self { core, recovery, client_address, admin_address, stop, log_thread: Some(log_thread) })
     }
 
     /// What it found when it started.
@@ -172,7 +181,7 @@ impl Server {
 
     /// Where the admin server answers, if it runs.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        None
+        self.admin_address
     }
 
     /// Where the metrics are, if they have a port.

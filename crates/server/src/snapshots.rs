@@ -101,6 +101,7 @@ impl LastSnapshot {
 /// # Errors
 /// The disk failed; it has been logged and counted.
 pub(crate) fn take(core: &Core) -> Result<SnapshotInfo, StorageError> {
+    let _one_at_a_time = core.snapshotting.lock();
     let start = Instant::now();
     let storage = &core.config.storage;
     let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);

@@ -39,7 +39,7 @@ pub use recover::{
 };
 pub use snapshot::{
     Candidate, Compression, LoadSnapshotError, LoadedSnapshot, SharedTree, SnapshotDamage, SnapshotInfo,
-    SnapshotOptions, SnapshotProblem, candidates, load_snapshot, read_snapshot, stream_snapshot,
-    valid_snapshots, write_snapshot,
+    SnapshotOptions, SnapshotProblem, candidates, load_snapshot, read_packed_snapshot, read_snapshot,
+    stream_snapshot, valid_snapshots, write_snapshot,
 };
 pub use trigger::SnapshotTrigger;

@@ -1,8 +1,7 @@
 //! The settings in force that `conf` and the admin command `configuration` show.
 
-use std::time::Duration;
-
 use crate::core::Core;
+use crate::stats::millis;
 
 /// The settings in the terms of the genuine server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +11,13 @@ pub(crate) struct ConfigurationView {
     /// The TLS port; -1 when there is none.
     pub(crate) secure_client_port: i32,
     /// The tick in milliseconds.
-    pub(crate) tick_ms: u128,
+    pub(crate) tick_ms: u64,
     /// Connections from one address; 0 is no limit.
     pub(crate) max_client_cnxns: u32,
     /// The least session timeout in milliseconds.
-    pub(crate) min_session_timeout_ms: u128,
+    pub(crate) min_session_timeout_ms: u64,
     /// The greatest.
-    pub(crate) max_session_timeout_ms: u128,
+    pub(crate) max_session_timeout_ms: u64,
     /// The listen backlog; -1 leaves it to the system.
     pub(crate) listen_backlog: i64,
     /// The id of this server; 0 when it is alone.
@@ -28,7 +27,6 @@ pub(crate) struct ConfigurationView {
 /// Reads the settings.
 pub(crate) fn read(core: &Core) -> ConfigurationView {
     let (listen, sessions) = (&core.config.listen, &core.config.sessions);
-    let millis = |duration: Duration| duration.as_millis();
     ConfigurationView {
         client_port: core.client_address.get().map_or(0, |address| address.port()),
         secure_client_port: listen.secure_client.as_ref().map_or(-1, |endpoint| endpoint.port.into()),
@@ -38,5 +36,43 @@ pub(crate) fn read(core: &Core) -> ConfigurationView {
         max_session_timeout_ms: millis(sessions.timeout_max),
         listen_backlog: listen.backlog.map_or(-1, i64::from),
         server_id: 0,
+    }
+}
+
+/// The text of the configuration file as it was at the start; empty without a file. Secrets are left out: the admin
+/// server tells it to whoever asks.
+pub(crate) fn initial(core: &Core) -> String {
+    core.config.source.text().map_or_else(String::new, without_secrets)
+}
+
+fn without_secrets(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.split_once(['=', ':']) {
+            Some((key, _)) if is_secret(key) => {
+                let end = if line.ends_with('\n') { "\n" } else { "" };
+                format!("{key}=***{end}")
+            }
+            _ => line.to_owned(),
+        })
+        .collect()
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.trim().to_ascii_lowercase();
+    // The path of a file that holds a password is none.
+    !key.ends_with("path") && (key.contains("password") || key.contains("superdigest"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out() {
+        let text = "tickTime=2000\n ssl.keyStore.password = abc\nssl.keyStore.passwordPath=/p\n\
+                    DigestAuthenticationProvider.superDigest=super:x";
+        let shown = "tickTime=2000\n ssl.keyStore.password =***\nssl.keyStore.passwordPath=/p\n\
+                     DigestAuthenticationProvider.superDigest=***";
+        assert_eq!(without_secrets(text), shown);
     }
 }

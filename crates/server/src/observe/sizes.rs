@@ -1,7 +1,8 @@
 //! How much the data takes on disk.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use zabra_storage::{DataDirs, dir_size};
 
 use crate::core::Core;
 
@@ -18,27 +19,21 @@ pub(crate) struct Directories {
     pub(crate) log_size: u64,
 }
 
-/// Measures the data directories (`dirs`). Files that come or go meanwhile may be missed.
+/// Measures the data directories (`dirs`); one that cannot be listed counts as empty.
 pub(crate) fn directories(core: &Core) -> Directories {
     let storage = &core.config.storage;
-    let (data, log) = (versioned(&storage.data_dir), versioned(&storage.data_log_dir));
-    Directories { data_size: size(&data), log_size: size(&log), data, log }
+    let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);
+    let size = |dir| dir_size(&*core.disk, dir).unwrap_or(0);
+    Directories {
+        data_size: size(&dirs.snapshots),
+        log_size: size(&dirs.logs),
+        data: absolute(dirs.snapshots),
+        log: absolute(dirs.logs),
+    }
 }
 
-fn versioned(dir: &Path) -> PathBuf {
-    let dir = dir.join("version-2");
+/// The directory as an absolute path.
+fn absolute(dir: PathBuf) -> PathBuf {
     // Only an empty path has no absolute form.
     std::path::absolute(&dir).unwrap_or(dir)
-}
-
-fn size(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

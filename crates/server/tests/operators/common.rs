@@ -32,13 +32,21 @@ impl Running {
         config.listen.client = Some(Endpoint::loopback(0));
         config.storage.data_dir = dir.path().join("data");
         config.storage.data_log_dir = config.storage.data_dir.clone();
-        std::fs::create_dir_all(config.storage.data_dir.join("version-2")).unwrap();
         config.admin.enabled = false;
         config.four_letter_words = FourLetterWords::All;
         change(&mut config);
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(Server::start(config)).unwrap();
         Self { server: Some(server), runtime, _dir: dir }
+    }
+
+    /// Stops the server and starts it again on the same data.
+    pub(crate) fn restart(mut self) -> Self {
+        let server = self.server.take().unwrap();
+        let config = server.config().clone();
+        self.runtime.block_on(server.stop()).unwrap();
+        self.server = Some(self.runtime.block_on(Server::start(config)).unwrap());
+        self
     }
 
     pub(crate) fn server(&self) -> &Server {

@@ -6,7 +6,8 @@ mod valid;
 mod write;
 
 pub use read::{
-    LoadSnapshotError, LoadedSnapshot, SnapshotDamage, SnapshotProblem, load_snapshot, read_snapshot,
+    LoadSnapshotError, LoadedSnapshot, SnapshotDamage, SnapshotProblem, load_snapshot, read_packed_snapshot,
+    read_snapshot,
 };
 pub use stream::Compression;
 pub use valid::{Candidate, candidates, valid_snapshots};

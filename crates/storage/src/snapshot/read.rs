@@ -9,7 +9,7 @@ use zabra_proto::{AclList, DecodeError, DecodeReason, FieldLimit, Reader, TxnDig
 use zabra_tree::{LoadError, Tree, TreeLoader, TreeOptions};
 use zabra_types::{SessionId, Zxid};
 
-use super::stream::{Compression, FileSource, unpack};
+use super::stream::{Compression, FileSource, SNAPPY_MAGIC, unpack};
 use super::{END_PATH, FILE_HEADER};
 use crate::error::{Doing, Explain, StorageError};
 use crate::{Disk, snapshot_zxid};
@@ -136,6 +136,23 @@ pub fn read_snapshot(
 ) -> Result<LoadedSnapshot, (u64, SnapshotProblem)> {
     let mut source = Source::new(input, limit);
     load(&mut source, zxid, options).map_err(|problem| (source.offset(), problem))
+}
+
+/// Reads a snapshot from a stream whose first bytes tell how it is compressed, as an administrator restores it. Its
+/// zxid is the last one that it tells.
+///
+/// # Errors
+/// What is wrong, and at which byte of what it unpacks to.
+pub fn read_packed_snapshot(
+    mut input: impl Read + 'static,
+    options: TreeOptions,
+    limit: FieldLimit,
+) -> Result<LoadedSnapshot, (u64, SnapshotProblem)> {
+    let mut head = Vec::new();
+    let taken = input.by_ref().take(SNAPPY_MAGIC.len() as u64).read_to_end(&mut head);
+    taken.map_err(|error| (0, SnapshotProblem::Stream(error)))?;
+    let compression = Compression::of_bytes(&head);
+    read_snapshot(unpack(compression, io::Cursor::new(head).chain(input)), None, options, limit)
 }
 
 fn load(

@@ -39,6 +39,22 @@ impl Compression {
     }
 }
 
+/// The first bytes of a file in gzip.
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
+impl Compression {
+    /// What the first bytes of a file say; a snapshot that is not compressed begins with `ZKSN`.
+    pub fn of_bytes(head: &[u8]) -> Self {
+        if head.starts_with(GZIP_MAGIC) {
+            Self::Gzip
+        } else if head.starts_with(SNAPPY_MAGIC) {
+            Self::Snappy
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// Bytes collected before they go to the file.
 const WRITE_LEN: usize = 256 << 10;
 
