@@ -27,7 +27,7 @@ use zabra_types::{Identity, Xid, Zxid};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::conn::{Connections, Outbox};
+use crate::conn::{Connections, Outbox, Waker};
 use crate::observe;
 use crate::options;
 use crate::pipeline::{LogQueue, Origin, Queued};
@@ -78,6 +78,8 @@ pub(crate) struct Core {
     pub(crate) watches: Mutex<WatchTable>,
     /// The clients.
     pub(crate) conns: Connections,
+    /// Wakes connections after a batch.
+    pub(crate) waker: Waker,
     /// Transactions on their way to the log.
     pub(crate) queue: LogQueue,
     /// The last snapshot of this process.
@@ -98,7 +100,7 @@ pub(crate) struct Core {
 impl Core {
     /// Puts the parts together around a recovered tree.
     pub(crate) fn new(config: Config, parts: CoreParts) -> Self {
-        let CoreParts { clock, disk, brain, tree } = parts;
+        let CoreParts { clock, disk, waker, brain, tree } = parts;
         Self {
             options: options::node(&config),
             limits: options::limits(&config),
@@ -111,6 +113,7 @@ impl Core {
             tree: RwLock::new(tree),
             watches: Mutex::new(WatchTable::new(options::hash_key())),
             conns: Connections::default(),
+            waker,
             queue: LogQueue::default(),
             last_snapshot: LastSnapshot::default(),
             snapshotting: Mutex::default(),
@@ -273,6 +276,8 @@ pub(crate) struct CoreParts {
     pub(crate) clock: Clock,
     /// Where the data is kept.
     pub(crate) disk: Arc<dyn Disk>,
+    /// Wakes connections after a batch.
+    pub(crate) waker: Waker,
     /// What decides.
     pub(crate) brain: Brain,
     /// The recovered state.

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use zabra_node::{ConnId, Deliver};
 use zabra_types::{EventType, Identity};
 
-use crate::conn::Conn;
+use crate::conn::Touched;
 use crate::core::Core;
 
 /// Puts events into outboxes and remembers whom to wake.
 pub(crate) struct Delivery<'a> {
     core: &'a Core,
-    touched: &'a mut Vec<Arc<Conn>>,
+    touched: &'a mut Touched,
     frames: u64,
     bytes: u64,
 }
 
 impl<'a> Delivery<'a> {
     /// Events of one transaction.
-    pub(crate) fn new(core: &'a Core, touched: &'a mut Vec<Arc<Conn>>) -> Self {
+    pub(crate) fn new(core: &'a Core, touched: &'a mut Touched) -> Self {
         Self { core, touched, frames: 0, bytes: 0 }
     }
 }

@@ -22,4 +22,5 @@ mod server;
 mod snapshots;
 mod stats;
 
+pub use pipeline::chain;
 pub use server::{Recovery, Server, StartError, Stopped};

@@ -18,7 +18,7 @@ use zabra_types::{SessionId, SessionPassword, WallTime, Xid};
 
 use crate::clock::Clock;
 use crate::config;
-use crate::conn::{Conn, handshake};
+use crate::conn::{Conn, Touched, handshake};
 use crate::core::{Brain, Core};
 use crate::events::Delivery;
 use crate::reads;
@@ -234,7 +234,7 @@ fn run_quiet(core: &Core, log: &mut TxnLog, batch: &mut Vec<Queued>, work: Quiet
     let mut brain = core.brain.lock();
     // Nothing new comes while the brain is held; what came before is finished first.
     batch.append(&mut core.queue.waiting.lock().txns);
-    let mut touched = Vec::new();
+    let mut touched = Touched::default();
     if !batch.is_empty() {
         write_batch(core, log, batch)
             .map_err(|error| format!("the transaction log cannot be written: {}", chain(&error)))?;
@@ -242,14 +242,12 @@ fn run_quiet(core: &Core, log: &mut TxnLog, batch: &mut Vec<Queued>, work: Quiet
     }
     work(&mut Quiet { core, brain: &mut brain, log });
     drop(brain);
-    for conn in touched {
-        conn.wake();
-    }
+    core.waker.wake(touched);
     Ok(())
 }
 
 /// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -287,11 +285,9 @@ fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged
 
 /// Applies flushed transactions in order and answers them.
 fn commit(core: &Core, batch: &mut Vec<Queued>) -> Result<(), String> {
-    let mut touched: Vec<Arc<Conn>> = Vec::with_capacity(batch.len());
+    let mut touched = Touched::default();
     apply(core, &mut core.brain.lock(), batch, &mut touched)?;
-    for conn in touched {
-        conn.wake();
-    }
+    core.waker.wake(touched);
     Ok(())
 }
 
@@ -300,7 +296,7 @@ fn apply(
     core: &Core,
     brain: &mut Brain,
     batch: &mut Vec<Queued>,
-    touched: &mut Vec<Arc<Conn>>,
+    touched: &mut Touched,
 ) -> Result<(), String> {
     let mut tree = core.tree.write();
     let mut watches = core.watches.lock();
@@ -325,7 +321,7 @@ struct Commit<'a> {
     brain: &'a mut Brain,
     tree: &'a mut Tree,
     watches: &'a mut WatchTable,
-    touched: &'a mut Vec<Arc<Conn>>,
+    touched: &'a mut Touched,
     now: Instant,
     wall: WallTime,
     tally: Tally<'a>,

@@ -16,6 +16,7 @@ use zabra_types::{ServerId, Zxid};
 
 use crate::clock::Clock;
 use crate::config::{Config, Endpoint, Refusal};
+use crate::conn::{Waker, Wakes};
 use crate::core::{Brain, Core, CoreParts};
 use crate::pipeline::run_log;
 use crate::snapshots::{Logged, Snapshots};
@@ -145,7 +146,7 @@ impl Server {
 
         let admin = http::bind_admin(&config.admin)?;
 
-        let Parts { core, recovery, log, replayed } = recover(config, disk)?;
+        let Parts { core, wakes, recovery, log, replayed } = recover(config, disk)?;
         let core = Arc::new(core);
         // Set once, here.
         let _ = core.client_address.set(client_address);
@@ -158,6 +159,7 @@ impl Server {
                 move || run_log(&core, log, snapshots)
             })
             .map_err(StartError::Thread)?;
+        tokio::spawn(wakes.run());
         background::start(&core, &stopped);
         let admin_address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = admin {
@@ -231,6 +233,7 @@ impl Server {
 /// What recovery hands on.
 struct Parts {
     core: Core,
+    wakes: Wakes,
     recovery: Recovery,
     log: TxnLog,
     replayed: Logged,
@@ -277,12 +280,13 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
         session_count: sessions.len(),
         took: start.elapsed(),
     };
+    let (waker, wakes) = Waker::new();
     let brain = Brain { preparer: Preparer::new(options::node(&config), last), sessions };
-    let core = Core::new(config, CoreParts { clock, disk, brain, tree });
+    let core = Core::new(config, CoreParts { clock, disk, waker, brain, tree });
     core.stats.dbinittime.record(millis(recovery.took));
     core.stats.startup_txns_loaded.record(recovery.txns_replayed);
     core.stats.digest_mismatches_count.add(report.mismatches);
-    Ok(Parts { core, recovery, log, replayed })
+    Ok(Parts { core, wakes, recovery, log, replayed })
 }
 
 /// Logs what an operator should know about the recovery.

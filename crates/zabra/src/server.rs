@@ -4,10 +4,10 @@ use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
 use zabra_server::config::{Config, ConfigError, Flags, Loaded};
-use zabra_server::{Server, StartError};
+use zabra_server::{Server, StartError, chain};
 
 use crate::cli::ServerArguments;
-use crate::exit::{Code, Failure, chain};
+use crate::exit::{Code, Failure};
 use crate::logging;
 
 /// Runs a server until it is told to stop.

@@ -5,6 +5,7 @@
 mod admit;
 pub(crate) mod handshake;
 mod task;
+mod touched;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use zabra_node::{ConnId, Gate};
 use zabra_types::{Identity, Now, SessionId};
 
 pub(crate) use task::serve;
+pub(crate) use touched::{Touched, Waker, Wakes};
 
 /// What other parts of the server see of a connection.
 #[derive(Debug)]
