@@ -6,7 +6,7 @@ use crate::side::{DUMP_SLOT, Said, Side};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use zabra_proto::OpCode;
-use zabra_testkit::{Body, four_letter};
+use zabra_testkit::{Blob, Body, four_letter};
 
 /// Figures of `mntr` that follow from the operations alone.
 const FIGURES: &[&str] = &[
@@ -25,11 +25,11 @@ const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
 /// Compares the trees node by node.
 pub(crate) fn compare_trees(pair: &mut Pair) -> Result<(), Stop> {
     pair.connect(DUMP_SLOT, &Hello::ordinary())?;
-    let auth = Request::Auth(Some(b"digest".to_vec()), Some(b"super:secret".to_vec()));
+    let auth = Request::Auth(Blob(Some(b"digest".to_vec())), Blob(Some(b"super:secret".to_vec())));
     pair.batch(DUMP_SLOT, &[Call::plain(auth)])?;
     let mut open: BTreeSet<Vec<u8>> = BTreeSet::from([b"/".to_vec()]);
     while let Some(path) = open.pop_first() {
-        let some = Some(path.clone());
+        let some = Blob(Some(path.clone()));
         let calls = [
             Call::plain(Request::Read(OpCode::GetChildren2, some.clone(), false)),
             Call::plain(Request::Read(OpCode::GetData, some.clone(), false)),

@@ -61,6 +61,9 @@ struct Args {
     /// Look for a shorter plan that shows the difference. Starts the servers again and again.
     #[arg(long)]
     minimise: bool,
+    /// Go on behind a difference as long as both servers answer, to see what else there is.
+    #[arg(long)]
+    keep_going: bool,
     /// After a difference, print this many last lines of each server's log.
     #[arg(long, default_value_t = 0)]
     log_lines: usize,
@@ -96,6 +99,7 @@ struct Arena {
     left: Source,
     right: Source,
     log_lines: usize,
+    keep_going: bool,
     right_config: Vec<(String, String)>,
 }
 
@@ -114,6 +118,7 @@ impl Arena {
             left: Source::parse(&args.left)?,
             right: Source::parse(&args.right)?,
             log_lines: args.log_lines,
+            keep_going: args.keep_going,
             right_config,
         })
     }
@@ -133,16 +138,20 @@ impl Arena {
     /// Carries out a plan on fresh servers (or those that run already) and compares their trees.
     fn run(&self, variant: Variant, plan: &[Action]) -> Result<Outcome, Box<dyn Error>> {
         let mut pair = self.pair(variant)?;
+        pair.passed_over = self.keep_going.then(Vec::new);
         let stopped = pair
             .run(plan)
             .and_then(|()| dump::compare_trees(&mut pair))
             .and_then(|()| dump::compare_figures(&pair))
             .err();
+        let mut differences = pair.passed_over.take().unwrap_or_default();
         match stopped {
+            None if !differences.is_empty() => Ok(Outcome::Differ { differences, logs: [None, None] }),
             None => Ok(Outcome::Same { compared: pair.compared, coverage: pair.coverage }),
             Some(Stop::Mismatch(mismatch)) => {
                 let logs = pair.sides_mut().each_mut().map(|side| side.last_words(self.log_lines));
-                Ok(Outcome::Differ { mismatch, logs })
+                differences.push(*mismatch);
+                Ok(Outcome::Differ { differences, logs })
             }
             Some(Stop::Harness(error)) => Err(error.into()),
         }
@@ -171,7 +180,8 @@ enum Outcome {
         coverage: Coverage,
     },
     Differ {
-        mismatch: Box<Mismatch>,
+        /// At least one.
+        differences: Vec<Mismatch>,
         /// What the servers' logs end with, and how they ended if they did.
         logs: [Option<String>; 2],
     },
@@ -218,8 +228,10 @@ fn compare(args: &Args) -> Result<bool, Box<dyn Error>> {
                 }
                 writeln!(out, "seed {seed} ({}): {compared} answers equal", name(variant))?;
             }
-            Outcome::Differ { mismatch, logs } => {
-                writeln!(out, "seed {seed} ({}): DIFFERENT at {mismatch}", name(variant))?;
+            Outcome::Differ { differences, logs } => {
+                for mismatch in &differences {
+                    writeln!(out, "seed {seed} ({}): DIFFERENT at {mismatch}", name(variant))?;
+                }
                 for (side, log) in ["left", "right"].iter().zip(logs) {
                     if let Some(log) = log {
                         writeln!(out, "  {side} server: {log}")?;
@@ -227,7 +239,7 @@ fn compare(args: &Args) -> Result<bool, Box<dyn Error>> {
                 }
                 writeln!(out, "  again: {}", command(args, seed, variant))?;
                 if args.minimise && arena.starts_servers() {
-                    minimise::minimise(&arena, variant, plan, &mismatch, &mut out)?;
+                    minimise::minimise(&arena, variant, plan, &differences[0], &mut out)?;
                 }
             }
         }

@@ -29,7 +29,8 @@ pub(crate) fn minimise(
             let shorter = [&plan[..at], &plan[end..]].concat();
             attempts += 1;
             match arena.run(variant, &shorter)? {
-                Outcome::Differ { mismatch, .. } => {
+                Outcome::Differ { mut differences, .. } => {
+                    let mismatch = differences.swap_remove(0);
                     plan = shorter;
                     plan.truncate(mismatch.step + 1);
                     found = Some(mismatch);

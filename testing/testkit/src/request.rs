@@ -1,5 +1,6 @@
 //! Requests as bytes, legal or not.
 
+use crate::reply::Blob;
 use std::borrow::Cow;
 use zabra_proto::{AclEntry, MultiHeader, OpCode, Put};
 use zabra_types::Perms;
@@ -65,7 +66,7 @@ pub struct RawRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchLists {
     /// Data, exist, child, persistent, persistent recursive; `None` is the null vector.
-    pub lists: [Option<Vec<Vec<u8>>>; 5],
+    pub lists: [Option<Vec<Blob>>; 5],
 }
 
 impl RawRequest {
@@ -195,7 +196,7 @@ impl RawRequest {
                 };
                 body.put_count(paths.len());
                 for path in paths {
-                    body.put_buffer(Some(path));
+                    body.put_buffer(path.0.as_deref());
                 }
             }
         })
@@ -240,7 +241,8 @@ mod tests {
     /// What the builders write is what the server's decoder reads, with nothing left over.
     #[test]
     fn the_server_reads_what_the_builders_write() {
-        let lists = WatchLists { lists: std::array::from_fn(|n| Some(vec![vec![b'/', b'a' + n as u8]])) };
+        let lists =
+            WatchLists { lists: std::array::from_fn(|n| Some(vec![Blob(Some(vec![b'/', b'a' + n as u8]))])) };
         let mut multi = MultiBuilder::new();
         multi.push(&RawRequest::create("/m", b"x", 0)).push(&RawRequest::path_and_number(
             OpCode::Check,

@@ -1,8 +1,9 @@
 //! Access control lists and identities, good and bad.
 
+use super::paths::some;
 use std::borrow::Cow;
 use zabra_proto::AclEntry;
-use zabra_testkit::{Rng, open_acl};
+use zabra_testkit::{Blob, Rng, open_acl};
 use zabra_types::Perms;
 
 /// What the servers of every variant are configured with: `super:secret` is the super user.
@@ -111,22 +112,22 @@ fn entry(rng: &mut Rng, good: bool) -> AclEntry<'static> {
 }
 
 /// Scheme and data of an auth packet.
-pub(crate) type AuthPacket = (Option<Vec<u8>>, Option<Vec<u8>>);
+pub(crate) type AuthPacket = (Blob, Blob);
 
 /// An auth packet that is accepted.
 pub(crate) fn good_auth(rng: &mut Rng) -> AuthPacket {
     // The super user passes every check, so it must stay rare.
     let choices = if rng.one_in(6) { GOOD_AUTH } else { &GOOD_AUTH[..GOOD_AUTH.len() - 1] };
     let (scheme, auth) = *rng.pick(choices);
-    (Some(scheme.into()), Some(auth.into()))
+    (some(scheme), some(auth))
 }
 
 /// An auth packet that ends the connection.
 pub(crate) fn bad_auth(rng: &mut Rng) -> AuthPacket {
     let (scheme, auth) = *rng.pick(BAD_AUTH);
     match rng.below(8) {
-        0 => (None, Some(auth.into())),
-        1 => (Some(b"digest".to_vec()), None),
-        _ => (Some(scheme.into()), Some(auth.into())),
+        0 => (Blob(None), some(auth)),
+        1 => (some("digest"), Blob(None)),
+        _ => (some(scheme), some(auth)),
     }
 }

@@ -98,7 +98,8 @@ fn bad_stats(path: Option<&str>, data: Option<&[u8]>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Mutation, XidChoice};
+    use crate::plan::{Mutation, VersionRef, XidChoice, paths};
+    use zabra_testkit::Blob;
 
     fn call(request: Request) -> Call {
         Call { request, xid: XidChoice::Next, mutation: Mutation::None }
@@ -107,8 +108,8 @@ mod tests {
     fn create_ttl(flags: i32, ttl_ms: i64) -> Request {
         Request::Create {
             op: OpCode::CreateTtl,
-            path: Some(b"/a".to_vec()),
-            data: None,
+            path: paths::some("/a"),
+            data: Blob(None),
             acl: Some(zabra_testkit::open_acl()),
             flags,
             ttl_ms,
@@ -118,8 +119,8 @@ mod tests {
     #[test]
     fn what_stops_the_genuine_server_is_never_sent() {
         let stats = |data: Option<&[u8]>| {
-            let path = b"/zookeeper/quota/a/zookeeper_stats".to_vec();
-            Request::SetData(Some(path), data.map(<[u8]>::to_vec), super::super::VersionRef::Exact(-1))
+            let path = paths::some("/zookeeper/quota/a/zookeeper_stats");
+            Request::SetData(path, Blob(data.map(<[u8]>::to_vec)), VersionRef::Exact(-1))
         };
         let cases = [
             (create_ttl(0, -1), false),

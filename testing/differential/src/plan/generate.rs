@@ -5,7 +5,7 @@ use super::{
     VersionRef, XidChoice, ZxidRef, acls, paths,
 };
 use zabra_proto::{OpClass, OpCode};
-use zabra_testkit::{Rng, WatchLists};
+use zabra_testkit::{Blob, Rng, WatchLists};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,7 @@ impl Generator {
                 let (scheme, auth) = acls::bad_auth(&mut self.rng);
                 Request::Auth(scheme, auth)
             }
-            9 => Request::Sasl(if self.rng.one_in(3) { None } else { Some(b"token".to_vec()) }),
+            9 => Request::Sasl(if self.rng.one_in(3) { Blob(None) } else { paths::some("token") }),
             10 | 11 => {
                 let op = *self.rng.pick(&[0, -1, 10, 13, 23, 99, 108, -2, -12, i32::MAX, i32::MIN, 1 << 16]);
                 let len = self.rng.below(30);
@@ -335,16 +335,16 @@ impl Generator {
         Request::Create { op, path, data: self.data(), acl: acls::any(&mut self.rng), flags, ttl_ms }
     }
 
-    fn data(&mut self) -> Option<Vec<u8>> {
+    fn data(&mut self) -> Blob {
         let len = match self.rng.below(24) {
-            0 | 1 => return None,
+            0 | 1 => return Blob(None),
             2 | 3 => 0,
-            4 => return Some(self.quota_text()),
+            4 => return paths::some(self.quota_text()),
             5 if self.rng.one_in(6) => self.rng.below(self.frame_len_max / 2),
             5 => 3000,
             _ => 1 + self.rng.below(40),
         };
-        Some(self.rng.bytes(len))
+        paths::some(self.rng.bytes(len))
     }
 
     fn version(&mut self) -> VersionRef {
@@ -408,7 +408,7 @@ impl Generator {
                 return None;
             }
             let len = rng.below(4);
-            Some((0..len).map(|_| paths::any(rng).unwrap_or_default()).collect())
+            Some((0..len).map(|_| paths::any(rng)).collect())
         });
         Request::SetWatches(op, relative, WatchLists { lists })
     }
@@ -424,8 +424,8 @@ impl Generator {
             "/zookeeper/quota/b/c/zookeeper_limits",
             "/zookeeper/quota/b/c/zookeeper_stats",
         ];
-        let path = Some(self.rng.pick(&PARTS).as_bytes().to_vec());
-        let data = Some(self.quota_text());
+        let path = paths::some(self.rng.pick(&PARTS));
+        let data = paths::some(self.quota_text());
         if self.rng.one_in(4) {
             return Request::SetData(path, data, VersionRef::Exact(-1));
         }

@@ -16,7 +16,7 @@ pub(crate) use mutate::Mutation;
 
 use std::collections::HashMap;
 use zabra_proto::{AclEntry, OpCode};
-use zabra_testkit::{MultiBuilder, RawRequest, Text, WatchLists};
+use zabra_testkit::{Blob, MultiBuilder, RawRequest, Text, WatchLists};
 
 /// Number of connections a plan uses; one more belongs to the final comparison of the trees.
 pub(crate) const SLOTS: usize = 5;
@@ -146,22 +146,22 @@ pub(crate) enum VersionRef {
 pub(crate) enum Request {
     Create {
         op: OpCode,
-        path: Option<Vec<u8>>,
-        data: Option<Vec<u8>>,
+        path: Blob,
+        data: Blob,
         acl: Option<Vec<AclEntry<'static>>>,
         flags: i32,
         ttl_ms: i64,
     },
-    Delete(Option<Vec<u8>>, VersionRef),
-    SetData(Option<Vec<u8>>, Option<Vec<u8>>, VersionRef),
-    SetAcl(Option<Vec<u8>>, Option<Vec<AclEntry<'static>>>, VersionRef),
-    Check(Option<Vec<u8>>, VersionRef),
-    Read(OpCode, Option<Vec<u8>>, bool),
-    Path(OpCode, Option<Vec<u8>>),
-    PathAndNumber(OpCode, Option<Vec<u8>>, i32),
+    Delete(Blob, VersionRef),
+    SetData(Blob, Blob, VersionRef),
+    SetAcl(Blob, Option<Vec<AclEntry<'static>>>, VersionRef),
+    Check(Blob, VersionRef),
+    Read(OpCode, Blob, bool),
+    Path(OpCode, Blob),
+    PathAndNumber(OpCode, Blob, i32),
     Bare(OpCode),
-    Auth(Option<Vec<u8>>, Option<Vec<u8>>),
-    Sasl(Option<Vec<u8>>),
+    Auth(Blob, Blob),
+    Sasl(Blob),
     Reconfig(Option<&'static str>, Option<&'static str>, Option<&'static str>, i64),
     SetWatches(OpCode, ZxidRef, WatchLists),
     Multi {
@@ -227,36 +227,36 @@ impl Request {
         match self {
             Self::Create { op, path, data, acl, flags, ttl_ms } => RawRequest::create_with(
                 *op,
-                Text(path.as_deref()),
-                data.as_deref(),
+                Text(path.0.as_deref()),
+                data.0.as_deref(),
                 acl.as_deref(),
                 *flags,
                 *ttl_ms,
             ),
             Self::Delete(path, version) => {
-                let path = path.as_deref();
+                let path = path.0.as_deref();
                 RawRequest::delete(path, known.version(path, *version, false))
             }
             Self::SetData(path, data, version) => {
-                let path = path.as_deref();
-                RawRequest::set_data(path, data.as_deref(), known.version(path, *version, false))
+                let path = path.0.as_deref();
+                RawRequest::set_data(path, data.0.as_deref(), known.version(path, *version, false))
             }
             Self::SetAcl(path, acl, version) => {
-                let path = path.as_deref();
+                let path = path.0.as_deref();
                 RawRequest::set_acl(path, acl.as_deref(), known.version(path, *version, true))
             }
             Self::Check(path, version) => {
-                let path = path.as_deref();
+                let path = path.0.as_deref();
                 RawRequest::path_and_number(OpCode::Check, path, known.version(path, *version, false))
             }
-            Self::Read(op, path, watch) => RawRequest::read(*op, path.as_deref(), *watch),
-            Self::Path(op, path) => RawRequest::path(*op, path.as_deref()),
+            Self::Read(op, path, watch) => RawRequest::read(*op, path.0.as_deref(), *watch),
+            Self::Path(op, path) => RawRequest::path(*op, path.0.as_deref()),
             Self::PathAndNumber(op, path, number) => {
-                RawRequest::path_and_number(*op, path.as_deref(), *number)
+                RawRequest::path_and_number(*op, path.0.as_deref(), *number)
             }
             Self::Bare(op) => RawRequest::bare(*op),
-            Self::Auth(scheme, auth) => RawRequest::auth(scheme.as_deref(), auth.as_deref()),
-            Self::Sasl(token) => RawRequest::sasl(token.as_deref()),
+            Self::Auth(scheme, auth) => RawRequest::auth(scheme.0.as_deref(), auth.0.as_deref()),
+            Self::Sasl(token) => RawRequest::sasl(token.0.as_deref()),
             Self::Reconfig(joining, leaving, members, config) => {
                 RawRequest::reconfig(*joining, *leaving, *members, *config)
             }

@@ -1,6 +1,6 @@
 //! The few paths everything happens at, and the many that are none.
 
-use zabra_testkit::Rng;
+use zabra_testkit::{Blob, Rng};
 
 /// Nodes operations meet at. Few, so that they meet often.
 const NODES: &[&str] = &["/a", "/b", "/a/x", "/a/y", "/a/x/z", "/b/c", "/b/c/d", "/e", "/é漢\u{a0}\u{ffef}"];
@@ -64,6 +64,11 @@ const BAD: &[&[u8]] = &[
     b"/missing",
 ];
 
+/// Text that is not null.
+pub(crate) fn some(text: impl AsRef<[u8]>) -> Blob {
+    Blob(Some(text.as_ref().to_vec()))
+}
+
 /// A well-formed path of a node that may exist.
 pub(crate) fn node(rng: &mut Rng) -> Vec<u8> {
     match rng.below(20) {
@@ -78,39 +83,39 @@ pub(crate) fn node(rng: &mut Rng) -> Vec<u8> {
 }
 
 /// A path as a request may carry it: mostly a node's, sometimes null or no path at all.
-pub(crate) fn any(rng: &mut Rng) -> Option<Vec<u8>> {
+pub(crate) fn any(rng: &mut Rng) -> Blob {
     match rng.below(40) {
-        0 => None,
-        1..4 => Some(rng.pick(BAD).to_vec()),
-        4 if rng.one_in(8) => Some(format!("/a/{}", "long".repeat(rng.below(200))).into_bytes()),
-        _ => Some(node(rng)),
+        0 => Blob(None),
+        1..4 => some(*rng.pick(BAD)),
+        4 if rng.one_in(8) => some(format!("/a/{}", "long".repeat(rng.below(200)))),
+        _ => Blob(Some(node(rng))),
     }
 }
 
 /// A path for a create: node or, when `sequential`, a prefix.
-pub(crate) fn to_create(rng: &mut Rng, sequential: bool) -> Option<Vec<u8>> {
+pub(crate) fn to_create(rng: &mut Rng, sequential: bool) -> Blob {
     if sequential && !rng.one_in(6) {
-        return Some(rng.pick(SEQUENTIAL).as_bytes().to_vec());
+        return some(*rng.pick(SEQUENTIAL));
     }
     any(rng)
 }
 
 /// A path that is echoed or stored as text. Characters above U+FFFF are left out: the genuine server writes them as
 /// two surrogates of three bytes, which is no UTF-8.
-pub(crate) fn echoed(rng: &mut Rng) -> Option<Vec<u8>> {
-    any(rng).filter(|path| !path.iter().any(|byte| matches!(byte, 0xf0..=0xf4)))
+pub(crate) fn echoed(rng: &mut Rng) -> Blob {
+    Blob(any(rng).0.filter(|path| !path.iter().any(|byte| matches!(byte, 0xf0..=0xf4))))
 }
 
 /// The prefix of getEphemerals.
-pub(crate) fn ephemeral_prefix(rng: &mut Rng) -> Option<Vec<u8>> {
+pub(crate) fn ephemeral_prefix(rng: &mut Rng) -> Blob {
     match rng.below(8) {
-        0 => None,
-        1 => Some(b"/".to_vec()),
-        2 => Some(b" \t ".to_vec()),
-        3 => Some(Vec::new()),
-        4 => Some(b"/a/x".to_vec()),
-        5 => Some(b" / ".to_vec()),
-        6 => Some(b"/a/s-00".to_vec()),
+        0 => Blob(None),
+        1 => some("/"),
+        2 => some(" \t "),
+        3 => some(""),
+        4 => some("/a/x"),
+        5 => some(" / "),
+        6 => some("/a/s-00"),
         _ => any(rng),
     }
 }
