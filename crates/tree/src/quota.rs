@@ -53,15 +53,22 @@ pub struct QuotaText {
 }
 
 impl QuotaText {
-    /// Reads the text; `None` when it is not `key=number` pairs separated by commas or semicolons. Empty text and an
-    /// empty number are allowed, and missing keys read as -1.
+    /// Reads the text; `None` when it is not `key=number` pairs separated by commas or semicolons. Empty text is allowed,
+    /// and missing keys read as -1. What the genuine server stumbles over does not parse here either: separators before
+    /// the first pair, and a pair with nothing behind the `=`.
     pub fn parse(data: Option<&[u8]>) -> Option<Self> {
         let text = core::str::from_utf8(data.unwrap_or_default()).ok()?;
         let mut values = BTreeMap::new();
-        for pair in text.split([',', ';']).filter(|pair| !pair.is_empty()) {
-            // The third part is the lone = that keeps old parsers from what follows.
-            let mut parts = pair.split('=');
-            let (key, value) = (parts.next()?, parts.next()?);
+        let text = text.trim_end_matches([',', ';']);
+        for pair in text.split([',', ';']) {
+            // Java's split leaves out what is empty at the end, which here is the lone = that keeps old parsers from
+            // what follows.
+            let mut parts = pair.trim_end_matches('=').split('=');
+            let (key, value) = match (parts.next()?, parts.next()) {
+                ("", None) if text.is_empty() || !values.is_empty() => continue,
+                (_, None) => return None,
+                (key, Some(value)) => (key, value),
+            };
             values.insert(key.to_string(), if value.is_empty() { -1 } else { value.parse().ok()? });
         }
         Some(Self { values })
@@ -166,14 +173,14 @@ impl Tree {
         quotas
     }
 
-    /// A node was created at `path`: where that completes a quota, or its usage node is new, what is used is counted.
+    /// A node was created at `path`: when it is a usage node, what is used is counted.
     pub(crate) fn quota_node_created(&mut self, path: &str) {
         let Some(below) = path.strip_prefix(QUOTA_PATH) else { return };
-        let Some((of, LIMITS | STATS)) = below.rsplit_once('/') else { return };
+        let Some((of, STATS)) = below.rsplit_once('/') else { return };
         if of.is_empty() {
             return;
         }
-        if let Some(stats) = self.arena.resolve(&format!("{QUOTA_PATH}{of}/{STATS}")) {
+        if let Some(stats) = self.arena.resolve(path) {
             self.recompute_usage(stats, of);
         }
     }
@@ -240,7 +247,14 @@ mod tests {
                 "bytes=100=;countHardLimit=2;byteHardLimit=10;count=3",
                 Some("count=3,bytes=100=;byteHardLimit=10;countHardLimit=2"),
             ),
-            ("count=,bytes=+5", Some("count=-1,bytes=5")),
+            ("count==,bytes=+5", None),
+            ("count==1,bytes=+5", Some("count=-1,bytes=5")),
+            ("count=,bytes=5", None),
+            ("bytes=5,count=", None),
+            (",count=3", None),
+            (",", Some("count=-1,bytes=-1")),
+            ("=", None),
+            ("count=3,,", Some("count=3,bytes=-1")),
             ("count=3,,;bytes=4", Some("count=3,bytes=4")),
             ("count", None),
             ("count=x", None),
