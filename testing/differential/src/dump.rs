@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use zabra_proto::OpCode;
 use zabra_testkit::{Blob, Body, four_letter};
 
-/// Figures of `mntr` that follow from the operations alone.
+/// Figures of `mntr` that follow from the operations alone. The approximate size of the data does not: the genuine
+/// server leaves changes of quota usage out of it when they happen and not when the node goes.
 const FIGURES: &[&str] = &[
     "zk_znode_count",
     "zk_ephemerals_count",
-    "zk_approximate_data_size",
     "zk_watch_count",
     "zk_global_sessions",
     "zk_num_alive_connections",

@@ -34,7 +34,7 @@ impl Exclusions {
 fn excluded_parts(request: &Request) -> bool {
     match request {
         Request::Multi { ops, .. } => {
-            ops.iter().any(|sub| is_excluded_write(sub.resolve(&Known::default(), 0), true))
+            ops.iter().any(|sub| is_excluded_single(sub.resolve(&Known::default(), 0), true))
         }
         _ => false,
     }
@@ -47,11 +47,11 @@ fn is_excluded(raw: &RawRequest) -> bool {
             Ok(Decoded::Multi(ops)) => ops.iter().any(excluded_multi_op),
             _ => false,
         },
-        _ => is_excluded_write(raw.clone(), false),
+        _ => is_excluded_single(raw.clone(), false),
     }
 }
 
-fn is_excluded_write(raw: RawRequest, in_multi: bool) -> bool {
+fn is_excluded_single(raw: RawRequest, in_multi: bool) -> bool {
     let Some(op) = OpCode::from_code(raw.op) else { return false };
     match Decoded::decode(op, &mut Reader::new(&raw.body)) {
         Ok(Decoded::Create(create)) => {
@@ -62,6 +62,7 @@ fn is_excluded_write(raw: RawRequest, in_multi: bool) -> bool {
                 || root_quota(create.path.as_deref())
                 || bad_stats(create.path.as_deref(), create.data)
         }
+        Ok(Decoded::GetAllChildrenNumber(wanted)) => wanted.path.is_empty(),
         Ok(Decoded::SetData(set)) => bad_stats(set.path.as_deref(), set.data),
         _ => false,
     }
@@ -133,6 +134,7 @@ mod tests {
             (stats(Some(b"count=1,bytes=2=;byteHardLimit=-1")), true),
             (stats(Some(b"count=,bytes=2")), false),
             (Request::Multi { op: OpCode::Multi, ops: vec![stats(None)], finished: false }, false),
+            (Request::Path(OpCode::GetAllChildrenNumber, paths::some("")), false),
             (Request::Unknown(20, vec![]), false),
             (Request::Unknown(-10, vec![]), false),
             (Request::Unknown(23, vec![]), true),

@@ -1,7 +1,7 @@
 //! Choosing what to do.
 
 use super::{
-    Action, BrokenFrame, Call, Exclusions, Hello, Mutation, Request, SLOTS, SessionChoice, Stranger,
+    Action, BrokenFrame, Call, Exclusions, Hello, Known, Mutation, Request, SLOTS, SessionChoice, Stranger,
     VersionRef, XidChoice, ZxidRef, acls, paths,
 };
 use zabra_proto::{OpClass, OpCode};
@@ -149,6 +149,13 @@ impl Generator {
         let mut calls = Vec::new();
         while calls.len() < len {
             let call = self.call();
+            // What is answered of the requests before one that is too long depends on timing.
+            if self.is_too_long(&call) {
+                if calls.is_empty() {
+                    calls.push(call);
+                }
+                break;
+            }
             let settles = match call.request {
                 Request::SetAcl(..) => true,
                 _ => self.quota_enforced && is_write(&call.request),
@@ -159,6 +166,13 @@ impl Generator {
             }
         }
         calls
+    }
+
+    fn is_too_long(&self, call: &Call) -> bool {
+        const HEADER_LEN: usize = 8;
+        let mut raw = call.request.resolve(&Known::default(), 0);
+        call.mutation.apply(&mut raw.body);
+        raw.body.len() + HEADER_LEN > self.frame_len_max
     }
 
     fn call(&mut self) -> Call {
@@ -197,6 +211,7 @@ impl Generator {
             _ => {
                 let len = self.rng.below(4);
                 let mut calls = self.calls(len);
+                calls.retain(|call| !self.is_too_long(call));
                 calls.push(Call::plain(Request::Bare(OpCode::CloseSession)));
                 return Action::Batch(slot, calls);
             }
@@ -293,14 +308,14 @@ impl Generator {
                 Request::Read(op, paths::any(&mut self.rng), self.rng.one_in(2))
             }
             Kind::GetAcl => Request::Path(OpCode::GetAcl, paths::any(&mut self.rng)),
-            Kind::Sync => Request::Path(OpCode::Sync, paths::echoed(&mut self.rng)),
+            Kind::Sync => Request::Path(OpCode::Sync, paths::kept(&mut self.rng)),
             Kind::Ping => Request::Bare(OpCode::Ping),
             Kind::Multi => self.multi(),
             Kind::MultiRead => self.multi_read(),
             Kind::Reconfig => Request::Reconfig(None, Some("1"), None, -1),
             Kind::AddWatch => {
                 let mode = *self.rng.pick(&[0, 0, 0, 1, 1, 1, 2, -1]);
-                Request::PathAndNumber(OpCode::AddWatch, paths::any(&mut self.rng), mode)
+                Request::PathAndNumber(OpCode::AddWatch, paths::kept(&mut self.rng), mode)
             }
             Kind::CheckWatches => self.watch_query(OpCode::CheckWatches),
             Kind::RemoveWatches => self.watch_query(OpCode::RemoveWatches),
@@ -383,7 +398,7 @@ impl Generator {
                 0 => Request::Delete(paths::any(&mut self.rng), VersionRef::Exact(-1)),
                 n => {
                     let op = if n % 2 == 0 { OpCode::GetData } else { OpCode::GetChildren };
-                    Request::Read(op, paths::any(&mut self.rng), self.rng.one_in(3))
+                    Request::Read(op, paths::kept(&mut self.rng), self.rng.one_in(3))
                 }
             })
             .collect();
@@ -392,7 +407,7 @@ impl Generator {
 
     fn watch_query(&mut self, op: OpCode) -> Request {
         let kind = *self.rng.pick(&[1, 2, 3, 3, 4, 5, 0, 6, -1]);
-        Request::PathAndNumber(op, paths::any(&mut self.rng), kind)
+        Request::PathAndNumber(op, paths::kept(&mut self.rng), kind)
     }
 
     fn set_watches(&mut self) -> Request {
@@ -404,11 +419,8 @@ impl Generator {
             _ => ZxidRef::Back(rng.below(60) as i64 - 5),
         };
         let lists = std::array::from_fn(|_| {
-            if rng.one_in(50) {
-                return None;
-            }
             let len = rng.below(4);
-            Some((0..len).map(|_| paths::any(rng)).collect())
+            Some((0..len).map(|_| paths::kept(rng)).collect())
         });
         Request::SetWatches(op, relative, WatchLists { lists })
     }

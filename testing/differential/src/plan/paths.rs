@@ -49,7 +49,6 @@ const BAD: &[&[u8]] = &[
     b"/a/\xc2\x80",
     b"/a/\xc2\x9f",
     b"/a/\xc2\xa0",
-    b"/a/\xed\xa0\x80",
     b"/a/\xee\x80\x80",
     b"/a/\xef\xa3\xbf",
     b"/a/\xef\xa4\x80",
@@ -92,18 +91,30 @@ pub(crate) fn any(rng: &mut Rng) -> Blob {
     }
 }
 
+/// A surrogate spelt in UTF-8. The genuine server reads one replacement character, we read three, as it is three
+/// malformed sequences; so it is used where the path is refused, and not where it is kept.
+const SURROGATE: &[u8] = b"/a/\xed\xa0\x80";
+
 /// A path for a create: node or, when `sequential`, a prefix.
 pub(crate) fn to_create(rng: &mut Rng, sequential: bool) -> Blob {
+    if rng.one_in(100) {
+        return some(SURROGATE);
+    }
     if sequential && !rng.one_in(6) {
         return some(*rng.pick(SEQUENTIAL));
     }
     any(rng)
 }
 
-/// A path that is echoed or stored as text. Characters above U+FFFF are left out: the genuine server writes them as
-/// two surrogates of three bytes, which is no UTF-8.
-pub(crate) fn echoed(rng: &mut Rng) -> Blob {
-    Blob(any(rng).0.filter(|path| !path.iter().any(|byte| matches!(byte, 0xf0..=0xf4))))
+/// A path that is sent back or kept as it is: not null, and without characters above U+FFFF, which the genuine server
+/// writes as two surrogates of three bytes, which is no UTF-8.
+pub(crate) fn kept(rng: &mut Rng) -> Blob {
+    loop {
+        let path = any(rng);
+        if path.0.as_ref().is_some_and(|path| !path.iter().any(|byte| matches!(byte, 0xf0..=0xf4))) {
+            return path;
+        }
+    }
 }
 
 /// The prefix of getEphemerals.
