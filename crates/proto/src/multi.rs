@@ -25,6 +25,8 @@ pub enum MultiRead<'a> {
     GetData(PathWatch<'a>),
     /// Names of children.
     GetChildren(PathWatch<'a>),
+    /// Either of them without a path (null): the answer breaks off here.
+    WithoutPath,
 }
 
 /// Reads the list of a multi (`MultiOperationRecord`).
@@ -69,10 +71,14 @@ pub fn read_multi<'a>(reader: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, Decod
 pub fn read_multi_read<'a>(reader: &mut Reader<'a>) -> Result<Vec<MultiRead<'a>>, DecodeError> {
     let mut ops = Vec::new();
     while let Some(op) = next_header(reader)? {
-        ops.push(match op {
-            OpCode::GetData => MultiRead::GetData(PathWatch::decode(reader)?),
-            OpCode::GetChildren => MultiRead::GetChildren(PathWatch::decode(reader)?),
-            other => return Err(unknown(other.code())),
+        if !matches!(op, OpCode::GetData | OpCode::GetChildren) {
+            return Err(unknown(op.code()));
+        }
+        let (path, watch) = (reader.text("path")?, reader.bool("watch")?);
+        ops.push(match path {
+            None => MultiRead::WithoutPath,
+            Some(path) if op == OpCode::GetData => MultiRead::GetData(PathWatch { path, watch }),
+            Some(path) => MultiRead::GetChildren(PathWatch { path, watch }),
         });
     }
     Ok(ops)

@@ -115,7 +115,7 @@ pub type GetAcl<'a> = PathOnly<'a>;
 /// Add a persistent watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddWatch<'a> {
-    /// The node.
+    /// The node; empty, which is never told of anything, when it was null.
     pub path: Cow<'a, str>,
     /// The mode as sent.
     pub mode: i32,
@@ -190,8 +190,8 @@ pub enum Request<'a> {
     GetChildren(PathWatch<'a>),
     /// Names of children and Stat.
     GetChildren2(PathWatch<'a>),
-    /// Sync.
-    Sync(PathOnly<'a>),
+    /// Sync; the path is only echoed, null included.
+    Sync(Option<Cow<'a, str>>),
     /// Ping.
     Ping,
     /// Several writes.
@@ -242,7 +242,7 @@ impl<'a> Request<'a> {
             OpCode::SetAcl => Self::SetAcl(SetAcl::decode(reader)?),
             OpCode::GetChildren => Self::GetChildren(PathWatch::decode(reader)?),
             OpCode::GetChildren2 => Self::GetChildren2(PathWatch::decode(reader)?),
-            OpCode::Sync => Self::Sync(PathOnly::decode(reader)?),
+            OpCode::Sync => Self::Sync(reader.text("path")?),
             OpCode::Ping => Self::Ping,
             OpCode::Multi => Self::Multi(read_multi(reader)?),
             OpCode::MultiRead => Self::MultiRead(read_multi_read(reader)?),
@@ -327,7 +327,7 @@ impl<'a> WatchQuery<'a> {
 
 impl<'a> AddWatch<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { path: reader.some_text("path")?, mode: reader.i32("mode")? })
+        Ok(Self { path: reader.text("path")?.unwrap_or_default(), mode: reader.i32("mode")? })
     }
 }
 

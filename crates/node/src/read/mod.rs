@@ -10,8 +10,8 @@ use crate::watch::{ConnId, WatchKind, WatchTable};
 use alloc::vec::Vec;
 use core::ops::DerefMut;
 use zabra_proto::{
-    AclList, FieldLimit, MultiHeader, MultiRead, OpCode, PathWatch, Put, Reader, Request, begin_frame,
-    end_frame, put_error_result, put_reply_header, put_stat, read_multi, write_multi_end,
+    AclList, FieldLimit, MultiHeader, MultiRead, OpCode, PathWatch, Put, Reader, ReplyHeader, Request,
+    begin_frame, end_frame, put_error_result, put_reply_header, put_stat, read_multi, write_multi_end,
 };
 use zabra_tree::{NodeAcl, NodeRef, Tree};
 use zabra_types::{AuthSchemes, Identity, KeeperError, Perms, SessionId, Xid, Zxid};
@@ -71,6 +71,7 @@ impl<'a, S: AuthSchemes + ?Sized> Reads<'a, S> {
         // A ping is answered as a ping whatever number it came with.
         let xid = if op == OpCode::Ping { Xid::PING } else { xid };
         let request = Request::decode(op, &mut Reader::with_limit(body, self.field_limit));
+        let decoded = request.is_ok();
         let mut answer = Answer { reads: self, caller, watches, out };
         if let Ok(Request::SetWatches(set)) = &request {
             answer.set_watches(set);
@@ -83,10 +84,16 @@ impl<'a, S: AuthSchemes + ?Sized> Reads<'a, S> {
             Err(_) => Err(KeeperError::MarshallingError),
         };
         if let Err(error) = result {
+            // The genuine server has begun the list of results when it meets a write or a null path.
+            let results = match op {
+                OpCode::MultiRead if self.holds_writes(body) => Some(Vec::new()),
+                OpCode::MultiRead if decoded => Some(out.split_off(start + ReplyHeader::LEN)),
+                _ => None,
+            };
             out.truncate(start);
             put_reply_header(out, xid, self.last_zxid, Some(error));
-            if op == OpCode::MultiRead && self.holds_writes(body) {
-                // The genuine server has begun the list of results when it meets the write.
+            if let Some(results) = results {
+                out.extend_from_slice(&results);
                 write_multi_end(out);
             }
         }
@@ -153,14 +160,11 @@ impl<'a, S: AuthSchemes + ?Sized, W: WatchAccess> Answer<'a, S, W> {
                 self.get_ephemerals(prefix.as_deref());
                 Ok(())
             }
-            Request::Sync(wanted) => {
-                self.out.put_text(&wanted.path);
+            Request::Sync(path) => {
+                self.out.put_buffer(path.as_ref().map(|path| path.as_bytes()));
                 Ok(())
             }
-            Request::MultiRead(list) => {
-                self.multi_read(&list);
-                Ok(())
-            }
+            Request::MultiRead(list) => self.multi_read(&list),
             Request::WhoAmI => {
                 self.who_am_i();
                 Ok(())
@@ -269,24 +273,26 @@ impl<'a, S: AuthSchemes + ?Sized, W: WatchAccess> Answer<'a, S, W> {
         }
     }
 
-    /// Each read by itself; none leaves a watch.
-    fn multi_read(&mut self, list: &[MultiRead<'_>]) {
+    /// Each read by itself; none leaves a watch. One without a path ends the list without its end mark.
+    fn multi_read(&mut self, list: &[MultiRead<'_>]) -> Result<(), KeeperError> {
         for read in list {
             let (op, path) = match read {
                 MultiRead::GetData(wanted) => (OpCode::GetData, &wanted.path),
                 MultiRead::GetChildren(wanted) => (OpCode::GetChildren, &wanted.path),
+                MultiRead::WithoutPath => return Err(KeeperError::MarshallingError),
             };
             match self.reads.readable(self.caller, path) {
                 Ok(node) => {
                     MultiHeader::result(op).encode(self.out);
-                    match read {
-                        MultiRead::GetData(_) => self.put_data(node),
-                        MultiRead::GetChildren(_) => node.put_children(self.out),
+                    match op {
+                        OpCode::GetData => self.put_data(node),
+                        _ => node.put_children(self.out),
                     }
                 }
                 Err(error) => put_error_result(self.out, error.code()),
             }
         }
         write_multi_end(self.out);
+        Ok(())
     }
 }
