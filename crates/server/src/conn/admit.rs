@@ -24,14 +24,21 @@ use crate::pipeline::Origin;
 use crate::reads::{self, Held};
 use crate::stats::{Tally, millis};
 
-/// Handles the complete frames at the start of `bytes`, which the throttler held back for `waited`; returns how many
-/// bytes they are.
+/// What became of the bytes of a connection.
+pub(super) struct Handled {
+    /// How many of them are dealt with.
+    pub(super) used: usize,
+    /// Whether nothing more is to be read: the connection closes once everything before is answered.
+    pub(super) leave: bool,
+}
+
+/// Handles the complete frames at the start of `bytes`, which the throttler held back for `waited`.
 pub(super) fn requests(
     core: &Arc<Core>,
     conn: &Arc<Conn>,
     bytes: &[u8],
     waited: Duration,
-) -> Result<usize, Closed> {
+) -> Result<Handled, Closed> {
     let mut batch = Batch {
         core,
         conn,
@@ -50,7 +57,7 @@ pub(super) fn requests(
                 batch.packets += 1;
                 match batch.request(frame) {
                     Ok(Flow::Next) => {}
-                    Ok(Flow::Leave) => break Ok(bytes.len()),
+                    Ok(Flow::Leave) => break Ok(Handled { used: bytes.len(), leave: true }),
                     Err(closed) => break Err(closed),
                 }
             }
@@ -60,7 +67,7 @@ pub(super) fn requests(
                         core.stats.large_requests_rejected.increment();
                         Err(Closed::Broken("too many large requests are under way".to_owned()))
                     }
-                    _ => Ok(bytes.len() - rest.len()),
+                    _ => Ok(Handled { used: bytes.len() - rest.len(), leave: false }),
                 };
             }
             Err(error) => break Err(Closed::Broken(error.to_string())),

@@ -271,7 +271,11 @@ impl Task<'_> {
                 self.core.stats.stale_requests_dropped.increment();
                 return Err(Closed::ByServer);
             }
-            used += admit::requests(self.core, self.conn, &bytes[used..], waited)?;
+            let handled = admit::requests(self.core, self.conn, &bytes[used..], waited)?;
+            used += handled.used;
+            if handled.leave {
+                self.stage = Stage::Leaving;
+            }
         }
         Ok(used)
     }

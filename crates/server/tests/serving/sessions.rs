@@ -116,3 +116,16 @@ fn a_client_that_has_seen_the_future_is_turned_away() {
     zk.send_connect(&request).expect("sent");
     assert!(closes(&mut zk));
 }
+
+#[test]
+fn nothing_behind_the_end_of_a_session_is_answered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = Running::start(config(dir.path()));
+    let mut zk = client(server.addr());
+    let requests = [RawRequest::bare(OpCode::CloseSession), get("/", false), set("/", b"late")];
+    zk.send_all((1..).zip(&requests)).expect("sent");
+    assert_eq!(zk.receive_reply(Shape::Nothing).expect("the farewell").xid, 1);
+    assert!(closes(&mut zk));
+    let mut witness = client(server.addr());
+    assert_eq!(data(&witness.call(&get("/", false)).expect("a reply")), Some(Vec::new()));
+}
