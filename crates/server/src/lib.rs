@@ -16,6 +16,7 @@ mod listener;
 mod observe;
 mod options;
 mod pipeline;
+mod prometheus;
 mod reads;
 mod restore;
 mod server;

@@ -315,6 +315,20 @@ fn apply(
     batch.drain(..).try_for_each(|txn| step.apply(txn))
 }
 
+/// Counts what a transaction wrote, by namespace (`write_per_namespace`).
+fn note_namespaces(tally: &mut Tally<'_>, txn: &Txn<'_>) {
+    let (path, data) = match txn {
+        Txn::Create(create) | Txn::CreateContainer(create) | Txn::CreateTtl(create, _) => {
+            (&create.path, create.data)
+        }
+        Txn::SetData { path, data, .. } => (path, *data),
+        Txn::Delete { path } => (path, None),
+        Txn::Multi(parts) => return parts.iter().for_each(|part| note_namespaces(tally, &part.txn)),
+        _ => return,
+    };
+    tally.wrote_node(path, (path.len() + data.map_or(0, <[u8]>::len)) as u64);
+}
+
 /// What one batch is applied with, all locks held.
 struct Commit<'a> {
     core: &'a Core,
@@ -344,6 +358,7 @@ impl Commit<'_> {
             core.stats.digest_mismatches_count.increment();
             error!(%zxid, expected, actual, "the tree is not as it was when this transaction was prepared");
         }
+        note_namespaces(&mut self.tally, &txn);
         self.brain.preparer.committed(zxid);
         core.stats.commit_count.increment();
         core.stats.outstanding.fetch_sub(1, Relaxed);

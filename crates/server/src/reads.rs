@@ -121,7 +121,37 @@ fn answer_with(
     let start = outbox.bytes.len();
     reads.answer(&caller, watches, (xid, op), body, &mut outbox.bytes);
     tally.read(latency);
+    note_namespace(tally, op, body, &outbox.bytes[start..]);
     core.note_reply(tally, outbox, start, (op, xid, last_zxid), latency);
+}
+
+/// Bytes of a Stat in a reply.
+const STAT_LEN: usize = 68;
+/// Bytes in front of a reply's body: length, xid, zxid and error code.
+const HEAD_LEN: usize = 20;
+
+/// Counts what a read of one node answered, by namespace: path, data or children's names, and a Stat whether or not
+/// one was asked for, as the genuine server counts (`read_per_namespace`).
+fn note_namespace(tally: &mut Tally<'_>, op: OpCode, body: &[u8], reply: &[u8]) {
+    let Some((&[_, _, _, _, head @ ..], answer)) = reply.split_first_chunk::<HEAD_LEN>() else { return };
+    let failed = !head.ends_with(&[0; 4]);
+    // An empty data is null in the reply; its length is -1 there.
+    let counted =
+        |bytes: &[u8]| bytes.first_chunk().map_or(0, |len| i32::from_be_bytes(*len).max(0) as usize);
+    let told = match op {
+        _ if failed => return,
+        OpCode::Exists => 0,
+        OpCode::GetData => counted(answer),
+        // A count, and a length in front of every name.
+        OpCode::GetChildren => answer.len().saturating_sub(4 + 4 * counted(answer)),
+        OpCode::GetChildren2 => answer.len().saturating_sub(STAT_LEN + 4 + 4 * counted(answer)),
+        _ => return,
+    };
+    let Some((len, rest)) = body.split_first_chunk() else { return };
+    let len = usize::try_from(i32::from_be_bytes(*len)).unwrap_or(0);
+    if let Some(path) = rest.get(..len).and_then(|path| str::from_utf8(path).ok()) {
+        tally.read_node(path, (len + told + STAT_LEN) as u64);
+    }
 }
 
 /// Tells a client that its request was refused without a transaction.

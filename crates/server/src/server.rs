@@ -21,10 +21,13 @@ use crate::core::{Brain, Core, CoreParts};
 use crate::pipeline::run_log;
 use crate::snapshots::{Logged, Snapshots};
 use crate::stats::millis;
-use crate::{admin, background, http, listener, options};
+use crate::{admin, background, http, listener, options, prometheus};
 
 /// The server id in the session ids of a standalone server, as the genuine one has it.
 const STANDALONE_ID: ServerId = ServerId::new(1);
+
+/// How long a connection to the metrics port may idle, as with the genuine server's Jetty.
+const METRICS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -112,6 +115,7 @@ pub struct Server {
     recovery: Recovery,
     client_address: SocketAddr,
     admin_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     log_thread: Option<JoinHandle<()>>,
 }
@@ -145,6 +149,7 @@ impl Server {
         })?;
 
         let admin = http::bind_admin(&config.admin)?;
+        let metrics = http::bind_metrics(&config.metrics)?;
 
         let Parts { core, wakes, recovery, log, replayed } = recover(config, disk)?;
         let core = Arc::new(core);
@@ -161,14 +166,22 @@ impl Server {
             .map_err(StartError::Thread)?;
         tokio::spawn(wakes.run());
         background::start(&core, &stopped);
-        let admin_address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        if let Some(listener) = admin {
-            let router = admin::router(Arc::clone(&core));
-            let idle_timeout = core.config.admin.idle_timeout;
-            tokio::spawn(http::serve(listener, router, idle_timeout, stopped.clone()));
-        }
+        let admin_address = admin.map(|listener| {
+            http::start(listener, admin::router(Arc::clone(&core)), core.config.admin.idle_timeout, &stopped)
+        });
+        let metrics_address = metrics.map(|listener| {
+            http::start(listener, prometheus::router(Arc::clone(&core)), METRICS_IDLE_TIMEOUT, &stopped)
+        });
         tokio::spawn(listener::accept(Arc::clone(&core), listener, stopped));
-        Ok(Self { core, recovery, client_address, admin_address, stop, log_thread: Some(log_thread) })
+        Ok(Self {
+            core,
+            recovery,
+            client_address,
+            admin_address,
+            metrics_address,
+            stop,
+            log_thread: Some(log_thread),
+        })
     }
 
     /// What it found when it started.
@@ -188,7 +201,7 @@ impl Server {
 
     /// Where the metrics are, if they have a port.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        None
+        self.metrics_address
     }
 
     /// How it was told to be.

@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::observe::clients::{ClientView, clients};
 use crate::observe::metrics::{self, Flat};
 use crate::observe::{self, configuration, environment, sessions, sizes, version};
+use crate::stats::Span;
 
 /// What answers to a name.
 #[derive(Clone, Copy, Debug)]
@@ -222,7 +223,7 @@ fn newest_snapshot(core: &Core) -> Option<(i64, i64)> {
 
 fn monitor(core: &Core, _: &Parameters) -> Fields {
     let mut shown = fields([("version", version::full().into()), ("server_state", observe::MODE.into())]);
-    for metric in metrics::read(core) {
+    for metric in metrics::read(core, Span::All) {
         metrics::flatten(&metric, |key, value| {
             let value = match value {
                 Flat::Integer(value) => value.into(),

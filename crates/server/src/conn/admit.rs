@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 use zabra_auth::Refused;
-use zabra_node::{Prepared, QueuedRead, Submitter, Surroundings};
+use zabra_node::{Prepared, Proposal, QueuedRead, Submitter, Surroundings};
 use zabra_proto::{
-    OpClass, OpCode, Put, Reader, Request, RequestHeader, begin_frame, end_frame, put_reply_header,
-    split_frame,
+    OpClass, OpCode, Put, Reader, Request, RequestHeader, Txn, TxnType, begin_frame, decode_txn, end_frame,
+    put_reply_header, split_frame,
 };
 use zabra_types::{Identity, KeeperError, Xid, Zxid};
 
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::pipeline::Origin;
 use crate::reads::{self, Held};
-use crate::stats::{Tally, millis};
+use crate::stats::{Tally, millis, namespace_of};
 
 /// What became of the bytes of a connection.
 pub(super) struct Handled {
@@ -184,6 +184,9 @@ impl Batch<'_> {
         }
         match prepared {
             Ok(Prepared::Proposal(proposal)) => {
+                if core.options.enforce_quota {
+                    count_quota_refusal(core, &proposal, op, body);
+                }
                 conn.outbox().gate.push_write(proposal.header.zxid);
                 let origin = Origin::Request { conn: Arc::clone(conn), xid, op };
                 core.propose(proposal, origin, self.received);
@@ -302,6 +305,30 @@ fn count_ensemble(core: &Core, scheme: &str, outcome: Result<(), Refused>) {
         }
         Ok(()) if scheme == "ensemble" => stats.ensemble_auth_success.increment(),
         _ => {}
+    }
+}
+
+/// Counts a write that a quota refused, under the first part of its path; a multi under that of its first path.
+fn count_quota_refusal(core: &Core, proposal: &Proposal, op: OpCode, body: &[u8]) {
+    /// Type, end mark and error code in front of each operation of a multi.
+    const MULTI_HEADER_LEN: usize = 9;
+    if op != OpCode::Multi && proposal.header.kind != TxnType::Error.code() {
+        return;
+    }
+    let is_refused =
+        |txn: &Txn<'_>| matches!(txn, Txn::Error { code } if *code == KeeperError::QuotaExceeded.code());
+    let refused = match decode_txn(&proposal.payload) {
+        Ok((_, Txn::Multi(parts), _)) => parts.iter().any(|part| is_refused(&part.txn)),
+        Ok((_, txn, _)) => is_refused(&txn),
+        Err(_) => false,
+    };
+    if !refused {
+        return;
+    }
+    let skipped = if op == OpCode::Multi { MULTI_HEADER_LEN } else { 0 };
+    let path = body.get(skipped..).and_then(|rest| Reader::new(rest).text("path").ok().flatten());
+    if let Some(namespace) = path.and_then(|path| core.stats.namespaces.get(namespace_of(&path)?)) {
+        namespace.quota_exceeded.increment();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::observe::clients::{ClientView, clients};
 use crate::observe::metrics::{self, Flat};
 use crate::observe::{self, NOT_SERVING, date, environment, sessions, sizes, version};
+use crate::stats::Span;
 
 /// The answer to a word that is allowed. `behind` is what came after the word.
 pub(super) fn of(core: &Core, word: Word, behind: &[u8]) -> String {
@@ -248,7 +249,7 @@ fn monitor(core: &Core, out: &mut Text) {
     let mut line = |key: &str, value: &dyn Display| out.line(format_args!("zk_{key}\t{value}"));
     line("version", &version::full());
     line("server_state", &observe::MODE);
-    for metric in metrics::read(core) {
+    for metric in metrics::read(core, Span::All) {
         metrics::flatten(&metric, |key, value| match value {
             Flat::Integer(value) => line(&key, &value),
             Flat::Real(value) => line(&key, &metrics::java_double(value)),

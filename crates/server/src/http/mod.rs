@@ -3,8 +3,7 @@
 
 mod idle;
 
-use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::{debug, warn};
 
-use crate::config::{Admin, BusyPort};
+use crate::config::{Admin, BusyPort, Endpoint, Metrics};
 use crate::listener;
 use crate::server::StartError;
 pub(crate) use idle::Busy;
@@ -40,11 +39,11 @@ pub(crate) struct Peer {
 ///
 /// # Errors
 /// The port is taken or not ours, and somebody asked for it.
-pub(crate) fn bind_admin(admin: &Admin) -> Result<Option<TcpListener>, StartError> {
+pub(crate) fn bind_admin(admin: &Admin) -> Result<Option<BoundListener>, StartError> {
     if !admin.enabled {
         return Ok(None);
     }
-    match listener::bind(&admin.listen, None) {
+    match BoundListener::bind(&admin.listen) {
         Ok(listener) => Ok(Some(listener)),
         Err(error) if admin.busy_port == BusyPort::GoOnWithout && error.kind() == ErrorKind::AddrInUse => {
             warn!(
@@ -57,23 +56,56 @@ pub(crate) fn bind_admin(admin: &Admin) -> Result<Option<TcpListener>, StartErro
     }
 }
 
-/// Serves requests until told to stop. A connection on which nothing moves for `idle_timeout` is closed, unless a
-/// request of it is being worked on.
-pub(crate) fn serve(
+/// Binds the port of the metrics; nothing when there is to be none.
+///
+/// # Errors
+/// The port is taken or not ours.
+pub(crate) fn bind_metrics(metrics: &Metrics) -> Result<Option<BoundListener>, StartError> {
+    let bind = |endpoint: &Endpoint| {
+        BoundListener::bind(endpoint).map_err(|source| StartError::Bind {
+            key: "metricsProvider.httpPort",
+            endpoint: endpoint.clone(),
+            source,
+        })
+    };
+    metrics.http.as_ref().map(bind).transpose()
+}
+
+/// A port that is bound, and which one it is.
+#[derive(Debug)]
+pub(crate) struct BoundListener {
     listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl BoundListener {
+    fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+        let listener = listener::bind(endpoint, None)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+}
+
+/// Begins to serve requests, until told to stop; returns the address. A connection on which nothing moves for
+/// `idle_timeout` is closed, unless a request of it is being worked on.
+pub(crate) fn start(
+    bound: BoundListener,
     router: Router,
     idle_timeout: Duration,
-    mut stop: watch::Receiver<bool>,
-) -> impl Future<Output = ()> {
+    stop: &watch::Receiver<bool>,
+) -> SocketAddr {
+    let BoundListener { listener, address } = bound;
+    let mut stop = stop.clone();
     let listener = Limited { listener, idle_timeout, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
     let service = router.into_make_service_with_connect_info::<Peer>();
-    async move {
+    tokio::spawn(async move {
         let stopped = async move {
             let _ = stop.wait_for(|&stop| stop).await;
         };
         // Serving ends when it is told to; no error reaches this place.
         let _ = axum::serve(listener, service).with_graceful_shutdown(stopped).await;
-    }
+    });
+    address
 }
 
 /// A listener that hands out so many connections and no more.
@@ -109,7 +141,7 @@ impl Listener for Limited {
         }
     }
 
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 }

@@ -1,12 +1,13 @@
 //! Every metric of the genuine server, with this server's value.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::process;
 use crate::config::MetricsProvider;
 use crate::core::Core;
-use crate::stats::{DistributionReading, Meter, SummaryReading, millis};
+use crate::stats::{DistributionReading, Meter, Namespace, Percentiles, Span, SummaryReading, millis};
 
 /// A metric and what it says now.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,9 +30,9 @@ pub(crate) enum Value {
     /// A number that only grows.
     Counter(u64),
     /// Count, sum, least and greatest.
-    Summary(SummaryReading),
+    Basic(DistributionReading),
     /// The same with percentiles.
-    Distribution(DistributionReading),
+    Advanced(DistributionReading),
 }
 
 /// Counters about what this server has no part of, and which are 0 on a genuine standalone server too or need the
@@ -126,27 +127,28 @@ const ABSENT_DISTRIBUTIONS: &[&str] = &[
     "jvm_pause_time_ms",
 ];
 
-/// Reads all metrics; none when the Null provider is configured.
-pub(crate) fn read(core: &Core) -> Vec<Metric> {
+/// Reads all metrics, with the percentiles of a span; none when the Null provider is configured.
+pub(crate) fn read(core: &Core, span: Span) -> Vec<Metric> {
     if core.config.metrics.provider == MetricsProvider::Null {
         return Vec::new();
     }
     let mut metrics = gauges(core);
     metrics.extend(quotas(core));
     let mut own: Vec<Metric> =
-        core.stats.metrics().map(|(name, meter)| plain(name, reading(meter))).collect();
+        core.stats.metrics().map(|(name, meter)| plain(name, reading(meter, span))).collect();
     let absent =
         |names: &'static [&'static str], value: Value| names.iter().map(move |&name| plain(name, value));
     own.extend(absent(ABSENT_COUNTERS, Value::Counter(0)));
-    own.extend(absent(ABSENT_SUMMARIES, Value::Summary(SummaryReading::default())));
-    own.extend(absent(ABSENT_DISTRIBUTIONS, Value::Distribution(DistributionReading::default())));
+    own.extend(absent(ABSENT_SUMMARIES, Value::Basic(DistributionReading::default())));
+    own.extend(absent(ABSENT_DISTRIBUTIONS, Value::Advanced(DistributionReading::default())));
     // Counters first, then summaries, as the genuine server lists them.
     own.sort_by_key(|metric| match metric.value {
         Value::Counter(_) => 0,
-        Value::Summary(_) => 1,
+        Value::Basic(_) => 1,
         _ => 2,
     });
     metrics.extend(own);
+    metrics.extend(namespaces(core, span));
     metrics
 }
 
@@ -154,12 +156,34 @@ fn plain(name: &'static str, value: Value) -> Metric {
     Metric { name, key: None, value }
 }
 
-fn reading(meter: Meter<'_>) -> Value {
+fn reading(meter: Meter<'_>, span: Span) -> Value {
     match meter {
         Meter::Counter(counter) => Value::Counter(counter.get()),
-        Meter::Summary(summary) => Value::Summary(summary.read()),
-        Meter::Distribution(distribution) => Value::Distribution(distribution.read()),
+        Meter::Basic(distribution) => Value::Basic(distribution.read(span)),
+        Meter::Advanced(distribution) => Value::Advanced(distribution.read(span)),
     }
+}
+
+/// What is counted by the first part of a path.
+fn namespaces(core: &Core, span: Span) -> Vec<Metric> {
+    let all = core.stats.namespaces.all();
+    let set = |name: &'static str, value: fn(&Namespace, Span) -> Option<Value>| {
+        let metric = move |namespace: &Arc<Namespace>| {
+            Some(Metric { name, key: Some(namespace.name.to_string()), value: value(namespace, span)? })
+        };
+        all.iter().filter_map(metric).collect::<Vec<_>>()
+    };
+    fn seen(reading: DistributionReading) -> Option<Value> {
+        (reading.summary.count > 0).then_some(Value::Basic(reading))
+    }
+    [
+        set("quota_exceeded_error_per_namespace", |namespace, _| {
+            Some(namespace.quota_exceeded.get()).filter(|&count| count > 0).map(Value::Counter)
+        }),
+        set("write_per_namespace", |namespace, span| seen(namespace.writes.read(span))),
+        set("read_per_namespace", |namespace, span| seen(namespace.reads.read(span))),
+    ]
+    .concat()
 }
 
 fn gauges(core: &Core) -> Vec<Metric> {
@@ -261,12 +285,12 @@ pub(crate) fn flatten(metric: &Metric, mut sink: impl FnMut(String, Flat)) {
         Value::Integer(value) => sink(name, Flat::Integer(*value)),
         Value::Real(value) => sink(name, Flat::Real(*value)),
         Value::Counter(value) => sink(name, unsigned(*value)),
-        Value::Summary(reading) => summary(reading, &mut sink),
-        Value::Distribution(reading) => {
+        Value::Basic(reading) => summary(&reading.summary, &mut sink),
+        Value::Advanced(reading) => {
             summary(&reading.summary, &mut sink);
-            for (percentile, value) in
-                [("p50", reading.p50), ("p95", reading.p95), ("p99", reading.p99), ("p999", reading.p999)]
-            {
+            let percentiles = reading.percentiles.unwrap_or_default();
+            let Percentiles { p50, p90: _, p95, p99, p999 } = percentiles;
+            for (percentile, value) in [("p50", p50), ("p95", p95), ("p99", p99), ("p999", p999)] {
                 sink(format!("{percentile}_{name}"), unsigned(value));
             }
         }

@@ -44,6 +44,40 @@ pub(crate) fn file_descriptors() -> FileDescriptors {
     }
 }
 
+/// What the process has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usage {
+    /// Seconds of processor time.
+    pub(crate) cpu_seconds: f64,
+    /// When it started, in seconds since 1970.
+    pub(crate) start_seconds: f64,
+    /// Bytes of its address space.
+    pub(crate) virtual_bytes: f64,
+}
+
+/// Clock ticks per second in what Linux tells about processes, on every architecture there is.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What the process has used so far; nothing where there is no `/proc`.
+pub(crate) fn usage() -> Option<Usage> {
+    let own = fs::read_to_string("/proc/self/stat").ok()?;
+    let machine = fs::read_to_string("/proc/stat").ok()?;
+    let boot = machine.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<f64>().ok())?;
+    usage_of(&own, boot)
+}
+
+/// Reads a line of `/proc/self/stat`; `boot` is when the machine started, in seconds since 1970.
+fn usage_of(stat: &str, boot: f64) -> Option<Usage> {
+    // The name of the program comes second, in brackets, and may have anything in it.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    Some(Usage {
+        cpu_seconds: (number(11)? + number(12)?) / TICKS_PER_SECOND,
+        start_seconds: boot + number(19)? / TICKS_PER_SECOND,
+        virtual_bytes: number(20)?,
+    })
+}
+
 /// The bytes of a line `Name:   123 kB`.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -61,6 +95,14 @@ mod tests {
         assert_eq!(kilobytes(text, "MemAvailable:"), Some(2048));
         assert_eq!(kilobytes(text, "Broken:"), None);
         assert_eq!(kilobytes(text, "Absent:"), None);
+    }
+
+    #[test]
+    fn usage_is_read_behind_the_name() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 9 0 1234 4096 77 0";
+        let expected = Usage { cpu_seconds: 2.0, start_seconds: 1012.34, virtual_bytes: 4096.0 };
+        assert_eq!(usage_of(stat, 1000.0), Some(expected));
+        assert_eq!(usage_of("7 (a) S 1", 1000.0), None);
     }
 
     #[cfg(target_os = "linux")]

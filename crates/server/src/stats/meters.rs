@@ -1,6 +1,9 @@
 //! The instruments that counts are kept in: atomic, and cheap enough for the path of a request.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -88,11 +91,6 @@ impl Summary {
         }
     }
 
-    /// Adds a value.
-    pub(crate) fn record(&self, value: u64) {
-        self.record_many(value, 1);
-    }
-
     /// What was seen so far.
     pub(crate) fn read(&self) -> SummaryReading {
         let count = self.count.load(Relaxed);
@@ -120,17 +118,30 @@ const PER_OCTAVE: u64 = 32;
 const OCTAVES: u64 = 21;
 const BUCKETS: usize = (EXACT + PER_OCTAVE * OCTAVES) as usize;
 
-/// A [`Summary`] that can tell percentiles as well, "advanced" in the words of the genuine server. That one keeps a
-/// random sample; here every value is counted, in buckets that widen with the value, so that rare ones are not missed.
+/// A [`Summary`] that can tell percentiles as well. The genuine server keeps a random sample for that; here every value
+/// is counted, in buckets that widen with the value, so that rare ones are not missed.
 #[derive(Debug)]
 pub(crate) struct Distribution {
     summary: Summary,
     buckets: Box<[AtomicU64; BUCKETS]>,
+    window: Mutex<Option<Window>>,
+}
+
+/// The counts at the last two turns of a window, the older first: what came since is recent.
+#[derive(Debug)]
+struct Window {
+    turned: Instant,
+    older: Vec<u64>,
+    newer: Vec<u64>,
 }
 
 impl Default for Distribution {
     fn default() -> Self {
-        Self { summary: Summary::default(), buckets: Box::new([const { AtomicU64::new(0) }; BUCKETS]) }
+        Self {
+            summary: Summary::default(),
+            buckets: Box::new([const { AtomicU64::new(0) }; BUCKETS]),
+            window: Mutex::default(),
+        }
     }
 }
 
@@ -139,14 +150,37 @@ impl Default for Distribution {
 pub(crate) struct DistributionReading {
     /// Count, sum, least and greatest.
     pub(crate) summary: SummaryReading,
-    /// The value that half of all do not exceed.
+    /// What lies between; nothing when there was no value.
+    pub(crate) percentiles: Option<Percentiles>,
+}
+
+/// Values that so many percent of all do not exceed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Percentiles {
+    /// The median.
     pub(crate) p50: u64,
-    /// The same for 95 percent.
+    /// 90 percent.
+    pub(crate) p90: u64,
+    /// 95 percent.
     pub(crate) p95: u64,
-    /// The same for 99 percent.
+    /// 99 percent.
     pub(crate) p99: u64,
-    /// The same for 99.9 percent.
+    /// 99.9 percent.
     pub(crate) p999: u64,
+}
+
+/// Which values percentiles are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// All since the start or the last reset.
+    All,
+    /// Those of the last one to two windows.
+    Recent {
+        /// The time.
+        now: Instant,
+        /// How long a window is.
+        window: Duration,
+    },
 }
 
 impl Distribution {
@@ -164,27 +198,23 @@ impl Distribution {
         self.record_many(value, 1);
     }
 
-    /// What was seen so far.
-    pub(crate) fn read(&self) -> DistributionReading {
+    /// What was seen so far, with the percentiles of a span.
+    pub(crate) fn read(&self, span: Span) -> DistributionReading {
+        let mut counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
         let summary = self.summary.read();
-        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
-        let total: u64 = counts.iter().sum();
-        let percentile = |per_mille: u64| {
-            let rank = (u128::from(total) * u128::from(per_mille)).div_ceil(1000);
-            let mut seen = 0;
-            let bucket = counts.iter().position(|&count| {
-                seen += u128::from(count);
-                seen >= rank && count > 0
-            });
-            bucket.map_or(0, |bucket| least_of(bucket).clamp(summary.min, summary.max))
-        };
-        DistributionReading {
-            summary,
-            p50: percentile(500),
-            p95: percentile(950),
-            p99: percentile(990),
-            p999: percentile(999),
+        if let Span::Recent { now, window: len } = span {
+            let mut window = self.window.lock();
+            let start = || Window { turned: now, older: vec![0; BUCKETS], newer: vec![0; BUCKETS] };
+            let window = window.get_or_insert_with(start);
+            if now.duration_since(window.turned) >= len {
+                let newer = std::mem::replace(&mut window.newer, counts.clone());
+                *window = Window { turned: now, older: newer, newer: std::mem::take(&mut window.newer) };
+            }
+            for (count, older) in counts.iter_mut().zip(&window.older) {
+                *count = count.saturating_sub(*older);
+            }
         }
+        DistributionReading { summary, percentiles: percentiles(&counts, &summary) }
     }
 
     /// Starts again.
@@ -193,7 +223,30 @@ impl Distribution {
         for bucket in self.buckets.iter() {
             bucket.store(0, Relaxed);
         }
+        *self.window.lock() = None;
     }
+}
+
+/// The percentiles of the values that buckets count.
+fn percentiles(counts: &[u64], summary: &SummaryReading) -> Option<Percentiles> {
+    let total: u64 = counts.iter().sum();
+    let percentile = |per_mille: u64| {
+        let rank = (u128::from(total) * u128::from(per_mille)).div_ceil(1000);
+        let mut seen = 0;
+        let bucket = counts.iter().position(|&count| {
+            seen += u128::from(count);
+            seen >= rank && count > 0
+        })?;
+        // The bounds matter to the value that a wide bucket is taken for.
+        Some(least_of(bucket).max(summary.min).min(summary.max))
+    };
+    Some(Percentiles {
+        p50: percentile(500)?,
+        p90: percentile(900)?,
+        p95: percentile(950)?,
+        p99: percentile(990)?,
+        p999: percentile(999)?,
+    })
 }
 
 /// The bucket that counts a value.
@@ -284,7 +337,7 @@ mod tests {
         let summary = Summary::default();
         assert_eq!(summary.read().average(), 0.0);
         for value in [0, 1, 12] {
-            summary.record(value);
+            summary.record_many(value, 1);
         }
         assert_eq!(summary.read(), SummaryReading { count: 3, sum: 13, min: 0, max: 12 });
         assert_eq!(summary.read().average(), 4.3333);
@@ -299,21 +352,42 @@ mod tests {
         assert_eq!(sizes.read(), ReplySizesReading { last: 16, min: 16, max: 20 });
     }
 
+    fn all(distribution: &Distribution) -> Percentiles {
+        distribution.read(Span::All).percentiles.unwrap()
+    }
+
     #[test]
     fn percentiles_of_small_values_are_exact() {
         let distribution = Distribution::default();
-        assert_eq!(distribution.read(), DistributionReading::default());
+        assert_eq!(distribution.read(Span::All), DistributionReading::default());
         for value in 1..=50 {
             distribution.record_many(value, 20);
         }
-        let reading = distribution.read();
-        assert_eq!((reading.p50, reading.p95, reading.p99, reading.p999), (25, 48, 50, 50));
+        let expected = Percentiles { p50: 25, p90: 45, p95: 48, p99: 50, p999: 50 };
+        assert_eq!(all(&distribution), expected);
         distribution.record(60);
-        assert_eq!(distribution.read().p999, 50);
+        assert_eq!(all(&distribution).p999, 50);
         distribution.record(60);
-        assert_eq!(distribution.read().p999, 60);
+        assert_eq!(all(&distribution).p999, 60);
         distribution.reset();
-        assert_eq!(distribution.read(), DistributionReading::default());
+        assert_eq!(distribution.read(Span::All), DistributionReading::default());
+    }
+
+    #[test]
+    fn recent_percentiles_forget_older_values() {
+        let distribution = Distribution::default();
+        let (start, window) = (Instant::now(), Duration::from_secs(60));
+        let median = |seconds| {
+            let now = start + Duration::from_secs(seconds);
+            distribution.read(Span::Recent { now, window }).percentiles.map(|percentiles| percentiles.p50)
+        };
+        assert_eq!(median(0), None);
+        distribution.record_many(7, 100);
+        assert_eq!((median(10), median(60)), (Some(7), Some(7)));
+        distribution.record(3);
+        assert_eq!((median(119), median(120)), (Some(7), Some(3)));
+        assert_eq!((median(179), median(180), median(1000)), (Some(3), None, None));
+        assert_eq!(distribution.read(Span::All).summary.count, 101);
     }
 
     #[test]
@@ -333,10 +407,8 @@ mod tests {
                 distribution.record(value);
             }
             values.sort_unstable();
-            let reading = distribution.read();
-            for (told, per_mille) in
-                [(reading.p50, 500), (reading.p95, 950), (reading.p99, 990), (reading.p999, 999)]
-            {
+            let Percentiles { p50, p90, p95, p99, p999 } = all(&distribution);
+            for (told, per_mille) in [(p50, 500), (p90, 900), (p95, 950), (p99, 990), (p999, 999)] {
                 let exact = values[(values.len() * per_mille).div_ceil(1000) - 1];
                 prop_assert!(told <= exact.max(values[0]) && exact - told.min(exact) <= exact / 32, "{told} for {exact}");
             }

@@ -2,6 +2,7 @@
 //! metrics.
 
 mod meters;
+mod namespaces;
 mod tally;
 
 use std::sync::atomic::AtomicI64;
@@ -9,7 +10,10 @@ use std::time::Duration;
 
 use zabra_types::EventType;
 
-pub(crate) use meters::{Counter, Distribution, DistributionReading, ReplySizes, Summary, SummaryReading};
+pub(crate) use meters::{
+    Counter, Distribution, DistributionReading, Percentiles, ReplySizes, Span, Summary, SummaryReading,
+};
+pub(crate) use namespaces::{Namespace, Namespaces, namespace_of};
 pub(crate) use tally::{Run, Tally};
 
 /// A metric that the server keeps, for those who show all of them.
@@ -17,48 +21,32 @@ pub(crate) use tally::{Run, Tally};
 pub(crate) enum Meter<'a> {
     /// A number that only grows.
     Counter(&'a Counter),
-    /// Count, sum, least and greatest.
-    Summary(&'a Summary),
-    /// The same with percentiles.
-    Distribution(&'a Distribution),
-}
-
-impl<'a> From<&'a Counter> for Meter<'a> {
-    fn from(counter: &'a Counter) -> Self {
-        Self::Counter(counter)
-    }
-}
-
-impl<'a> From<&'a Summary> for Meter<'a> {
-    fn from(summary: &'a Summary) -> Self {
-        Self::Summary(summary)
-    }
-}
-
-impl<'a> From<&'a Distribution> for Meter<'a> {
-    fn from(distribution: &'a Distribution) -> Self {
-        Self::Distribution(distribution)
-    }
+    /// Count, sum, least and greatest: a summary of the level "basic" in the words of the genuine server.
+    Basic(&'a Distribution),
+    /// The same with percentiles: "advanced".
+    Advanced(&'a Distribution),
 }
 
 /// Declares [`ServerStats`]: first what the genuine server shows as metrics, each field under the metric's own name,
 /// then what it shows otherwise.
 macro_rules! stats {
+    (@type Counter) => { Counter };
+    (@type $level:ident) => { Distribution };
     (
-        metrics { $( $(#[$metric_doc:meta])* $metric:ident: $kind:ty, )* }
+        metrics { $( $(#[$metric_doc:meta])* $metric:ident: $kind:ident, )* }
         others { $( $(#[$other_doc:meta])* $other:ident: $type:ty, )* }
     ) => {
         /// Everything the server as a whole counts.
         #[derive(Debug, Default)]
         pub(crate) struct ServerStats {
-            $( $(#[$metric_doc])* pub(crate) $metric: $kind, )*
+            $( $(#[$metric_doc])* pub(crate) $metric: stats!(@type $kind), )*
             $( $(#[$other_doc])* pub(crate) $other: $type, )*
         }
 
         impl ServerStats {
             /// The metrics with their names.
             pub(crate) fn metrics(&self) -> impl Iterator<Item = (&'static str, Meter<'_>)> {
-                [$( (stringify!($metric), Meter::from(&self.$metric)), )*].into_iter()
+                [$( (stringify!($metric), Meter::$kind(&self.$metric)), )*].into_iter()
             }
 
             fn reset_metrics(&self) {
@@ -75,9 +63,9 @@ stats! {
         /// Bytes of replies.
         response_bytes: Counter,
         /// Milliseconds of reads.
-        readlatency: Distribution,
+        readlatency: Advanced,
         /// Milliseconds of writes.
-        updatelatency: Distribution,
+        updatelatency: Advanced,
         /// Times a connection waited for the request throttler.
         request_throttle_wait_count: Counter,
         /// Batches of requests dropped with their connection because they had waited longer than the session lives.
@@ -85,11 +73,11 @@ stats! {
         /// Requests refused because they had waited too long.
         throttled_ops: Counter,
         /// Milliseconds that requests were held back by the throttler, when there is one.
-        request_throttle_queue_time_ms: Distribution,
+        request_throttle_queue_time_ms: Advanced,
         /// Connect requests.
         connection_request_count: Counter,
         /// How far the bucket of the connection throttle was from full, per connect request.
-        connection_token_deficit: Summary,
+        connection_token_deficit: Basic,
         /// Connections refused by a limit.
         connection_rejected: Counter,
         /// Connections that ended.
@@ -105,37 +93,37 @@ stats! {
         /// Frames refused because too many large ones were under way.
         large_requests_rejected: Counter,
         /// Milliseconds of log syncs.
-        fsynctime: Summary,
+        fsynctime: Basic,
         /// Requests that came to be prepared or answered.
         prep_processor_request_queued: Counter,
         /// Milliseconds that a request took until it was answered or handed to the log.
-        prep_process_time: Summary,
+        prep_process_time: Basic,
         /// Milliseconds that the end of a session took to prepare.
-        close_session_prep_time: Distribution,
+        close_session_prep_time: Advanced,
         /// Transactions handed to the log.
         sync_processor_request_queued: Counter,
         /// Transactions that waited when the log thread looked.
-        sync_processor_queue_size: Summary,
+        sync_processor_queue_size: Basic,
         /// Milliseconds that a transaction waited for the log thread.
-        sync_processor_queue_time_ms: Distribution,
+        sync_processor_queue_time_ms: Advanced,
         /// Milliseconds of a flush of the log, sync included.
-        sync_processor_queue_flush_time_ms: Distribution,
+        sync_processor_queue_flush_time_ms: Advanced,
         /// Milliseconds that a transaction waited for the log thread and its flush.
-        sync_processor_queue_and_flush_time_ms: Distribution,
+        sync_processor_queue_and_flush_time_ms: Advanced,
         /// Milliseconds that writing a transaction to the log took, its flush included.
-        sync_process_time: Summary,
+        sync_process_time: Basic,
         /// Milliseconds from the creation of a transaction until it was applied.
-        propagation_latency: Distribution,
+        propagation_latency: Advanced,
         /// Transactions per flush.
-        sync_processor_batch_size: Summary,
+        sync_processor_batch_size: Basic,
         /// Milliseconds of snapshots.
-        snapshottime: Summary,
+        snapshottime: Basic,
         /// Snapshots that failed.
         snapshot_error_count: Counter,
         /// Snapshots that the admin server refused because another was just taken.
         snapshot_rate_limited_count: Counter,
         /// Milliseconds of restores.
-        restore_time: Summary,
+        restore_time: Basic,
         /// Restores that failed.
         restore_error_count: Counter,
         /// Restores that the admin server refused because there was one not long ago.
@@ -143,23 +131,23 @@ stats! {
         /// Transactions after which the tree was not as its leader saw it.
         digest_mismatches_count: Counter,
         /// Milliseconds that the database took to load.
-        dbinittime: Summary,
+        dbinittime: Basic,
         /// Milliseconds that the snapshot took to load.
-        startup_snap_load_time: Summary,
+        startup_snap_load_time: Basic,
         /// Transactions replayed at start.
-        startup_txns_loaded: Summary,
+        startup_txns_loaded: Basic,
         /// Milliseconds that replaying took.
-        startup_txns_load_time: Summary,
+        startup_txns_load_time: Basic,
         /// Failures after which nothing more is acknowledged.
         unrecoverable_error_count: Counter,
         /// Connections with a watch that a creation fired, per event.
-        node_created_watch_count: Summary,
+        node_created_watch_count: Basic,
         /// The same for deletions.
-        node_deleted_watch_count: Summary,
+        node_deleted_watch_count: Basic,
         /// The same for new data.
-        node_changed_watch_count: Summary,
+        node_changed_watch_count: Basic,
         /// The same for children that came or went.
-        node_children_watch_count: Summary,
+        node_children_watch_count: Basic,
         /// Bytes of watch events.
         watch_bytes: Counter,
         /// Clients that named this ensemble.
@@ -188,12 +176,14 @@ stats! {
         fsync_threshold_exceed_count: Counter,
         /// Connections that sent what is no frame or record.
         malformed_requests: Counter,
+        /// What is read and written below each child of the root.
+        namespaces: Namespaces,
     }
 }
 
 impl ServerStats {
     /// The summary of watches that events of this type fire.
-    pub(crate) fn fired(&self, event: EventType) -> &Summary {
+    pub(crate) fn fired(&self, event: EventType) -> &Distribution {
         match event {
             EventType::NodeCreated => &self.node_created_watch_count,
             EventType::NodeDeleted => &self.node_deleted_watch_count,
@@ -211,6 +201,7 @@ impl ServerStats {
         self.reply_sizes.reset();
         if with_metrics {
             self.reset_metrics();
+            self.namespaces.reset();
         }
     }
 }
@@ -241,6 +232,6 @@ mod tests {
         let stats = ServerStats::default();
         stats.fsynctime.record(7);
         let (_, meter) = stats.metrics().find(|&(name, _)| name == "fsynctime").unwrap();
-        assert!(matches!(meter, Meter::Summary(summary) if summary.read().sum == 7));
+        assert!(matches!(meter, Meter::Basic(summary) if summary.read(Span::All).summary.sum == 7));
     }
 }

@@ -1,6 +1,8 @@
 //! Counting for a whole batch of requests at once.
 
-use super::{Distribution, ServerStats, Summary};
+use std::sync::Arc;
+
+use super::{Distribution, Namespace, ServerStats, Summary, namespace_of};
 
 /// Something that takes many equal values at once.
 pub(crate) trait Record {
@@ -55,6 +57,42 @@ impl<M: Record> Drop for Run<'_, M> {
     }
 }
 
+/// Bytes per request in the namespace that the last requests were about.
+#[derive(Debug, Default)]
+struct InNamespace {
+    namespace: Option<Arc<Namespace>>,
+    bytes: u64,
+    count: u64,
+}
+
+/// Reads or writes.
+type Side = fn(&Namespace) -> &Distribution;
+
+impl InNamespace {
+    fn record(&mut self, stats: &ServerStats, path: &str, bytes: u64, side: Side) {
+        let Some(name) = namespace_of(path) else { return };
+        let same = self.namespace.as_ref().is_some_and(|namespace| *namespace.name == *name);
+        if !same || self.bytes != bytes {
+            self.deliver(side);
+            self.bytes = bytes;
+        }
+        if !same {
+            self.namespace = stats.namespaces.get(name);
+        }
+        self.count += 1;
+    }
+
+    fn deliver(&mut self, side: Side) {
+        let count = std::mem::take(&mut self.count);
+        if let Some(namespace) = &self.namespace {
+            side(namespace).record_many(self.bytes, count);
+        }
+    }
+}
+
+const READS: Side = |namespace| &namespace.reads;
+const WRITES: Side = |namespace| &namespace.writes;
+
 /// What the replies of one batch add to the statistics of the server. Delivered when it is dropped, which has to be
 /// before the replies are sent: a client that has its answer finds it counted.
 #[derive(Debug)]
@@ -67,6 +105,8 @@ pub(crate) struct Tally<'a> {
     requests: Run<'a, Summary>,
     reads: Run<'a, Distribution>,
     updates: Run<'a, Distribution>,
+    read_from: InNamespace,
+    written_to: InNamespace,
 }
 
 impl<'a> Tally<'a> {
@@ -80,6 +120,8 @@ impl<'a> Tally<'a> {
             requests: Run::new(&stats.request_latency),
             reads: Run::new(&stats.readlatency),
             updates: Run::new(&stats.updatelatency),
+            read_from: InNamespace::default(),
+            written_to: InNamespace::default(),
         }
     }
 
@@ -95,6 +137,16 @@ impl<'a> Tally<'a> {
         self.updates.record(latency_ms);
     }
 
+    /// A node at `path` was read, with so many bytes of path, data and Stat.
+    pub(crate) fn read_node(&mut self, path: &str, bytes: u64) {
+        self.read_from.record(self.stats, path, bytes, READS);
+    }
+
+    /// A node at `path` was written, with so many bytes of path and data.
+    pub(crate) fn wrote_node(&mut self, path: &str, bytes: u64) {
+        self.written_to.record(self.stats, path, bytes, WRITES);
+    }
+
     /// A frame leaves, whose payload has `len` bytes.
     pub(crate) fn reply(&mut self, len: usize) {
         let [_, min, max] = self.sizes;
@@ -106,6 +158,8 @@ impl<'a> Tally<'a> {
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
+        self.read_from.deliver(READS);
+        self.written_to.deliver(WRITES);
         if self.replies == 0 {
             return;
         }
@@ -121,7 +175,7 @@ impl Drop for Tally<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::ReplySizes;
+    use crate::stats::{ReplySizes, Span};
 
     #[test]
     fn a_tally_delivers_what_each_request_would() {
@@ -140,10 +194,31 @@ mod tests {
             sizes.record(len);
         }
         assert_eq!(stats.reply_sizes.read(), sizes.read());
-        let (all, reads) = (stats.request_latency.read(), stats.readlatency.read());
+        let (all, reads) = (stats.request_latency.read(), stats.readlatency.read(Span::All));
         assert_eq!((all.count, all.sum, all.max), (6, 13, 7));
-        assert_eq!((reads.summary.count, reads.summary.sum, reads.p50, reads.p99), (5, 6, 0, 3));
-        assert_eq!(stats.updatelatency.read().p50, 7);
+        assert_eq!((reads.summary.count, reads.summary.sum), (5, 6));
+        assert_eq!(reads.percentiles.map(|percentiles| (percentiles.p50, percentiles.p99)), Some((0, 3)));
+        assert_eq!(stats.updatelatency.read(Span::All).summary.sum, 7);
+    }
+
+    #[test]
+    fn bytes_are_counted_by_namespace() {
+        let stats = ServerStats::default();
+        let mut tally = Tally::new(&stats);
+        for (path, bytes) in [("/a", 10), ("/a/b", 10), ("/b", 10), ("/a", 30), ("/", 99)] {
+            tally.read_node(path, bytes);
+        }
+        tally.wrote_node("/b/c", 5);
+        drop(tally);
+        let read = |side: Side| -> Vec<_> {
+            let sums = |namespace: Arc<Namespace>| {
+                let summary = side(&namespace).read(Span::All).summary;
+                (namespace.name.to_string(), summary.count, summary.sum)
+            };
+            stats.namespaces.all().into_iter().map(sums).collect()
+        };
+        assert_eq!(read(READS), [("a".to_owned(), 3, 50), ("b".to_owned(), 1, 10)]);
+        assert_eq!(read(WRITES), [("a".to_owned(), 0, 0), ("b".to_owned(), 1, 5)]);
     }
 
     #[test]
@@ -151,6 +226,6 @@ mod tests {
         let stats = ServerStats::default();
         drop(Tally::new(&stats));
         assert_eq!(stats.reply_sizes.read().last, -1);
-        assert_eq!(stats.readlatency.read(), Default::default());
+        assert_eq!(stats.readlatency.read(Span::All), Default::default());
     }
 }

@@ -6,3 +6,4 @@ mod admin;
 mod common;
 mod four_letter;
 mod http;
+mod metrics;

@@ -76,10 +76,9 @@ pub(super) static KEYS: &[Key] = &[
         "metricsProvider.prometheusMetricsSummaryRotateIntervalSeconds",
         Long(|d, n| d.config.metrics.summary_window = seconds(n)),
     )
-    .class(Class::NotYet)
     .default("60")
     .unit("s")
-    .about("The window of quantiles (3.10)."),
+    .about("The window of quantiles on the Prometheus port (3.10)."),
     prometheus(
         "metricsProvider.ssl.keyStore.location",
         Path(|d, path| d.config.metrics.key_store.location = Some(path)),
