@@ -106,11 +106,13 @@ impl Tree {
             ..StatPersisted::default()
         };
         let slot = self.add_node(parent, path, name, create.data, acl, &stat);
+        // As created: when it is a usage node, its data is replaced below.
+        let visible = self.visible_stat(&self.arena.look(slot));
         self.add_usage(path, 1, len(create.data));
         self.quota_node_created(path);
         let (acl, parent_acl) = (self.acls.get(acl), self.acls.get(self.arena.look(parent).acl()));
         sink.created(header.zxid, path, acl, or_root(parent_path), parent_acl);
-        Ok(self.visible_stat(&self.arena.look(slot)))
+        Ok(visible)
     }
 
     /// The parent's side of a creation. Only upwards: its counter may show later creations already. -1 is a record
