@@ -9,7 +9,12 @@ use zabra_types::CreateMode;
 
 /// The rules in force.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Exclusions;
+pub(crate) struct Exclusions {
+    /// The servers are restarted in between. Loading a snapshot counts the usage of every quota anew, and the two take
+    /// snapshots at different times. So nothing may make the kept figures wrong: they are not written by clients, and
+    /// they are created right behind the limits, which stay.
+    pub(crate) restarts: bool,
+}
 
 impl Exclusions {
     /// Whether nothing in the action is excluded.
@@ -19,25 +24,58 @@ impl Exclusions {
             Action::Connect(_, hello) => &hello.pipelined,
             _ => &[],
         };
-        calls.iter().all(|call| self.allow_call(call))
+        let mut limits_before = None;
+        calls.iter().all(|call| {
+            let raw = sent(call);
+            let limits = std::mem::replace(&mut limits_before, created_limits(&raw));
+            !is_excluded(&raw)
+                && !excluded_parts(&call.request)
+                && (!self.restarts || !touches_usage(&raw, limits.as_deref()))
+                && (!self.restarts || !parts(&call.request).any(|raw| touches_usage(&raw, None)))
+        })
     }
+}
 
-    fn allow_call(self, call: &Call) -> bool {
-        // Versions and zxids do not matter to any rule, so nothing need be known.
-        let mut raw = call.request.resolve(&Known::default(), 0);
-        call.mutation.apply(&mut raw.body);
-        !is_excluded(&raw) && !excluded_parts(&call.request)
+/// What is sent; versions and zxids do not matter to any rule, so nothing need be known.
+fn sent(call: &Call) -> RawRequest {
+    let mut raw = call.request.resolve(&Known::default(), 0);
+    call.mutation.apply(&mut raw.body);
+    raw
+}
+
+/// The node above the limits a plain create makes.
+fn created_limits(raw: &RawRequest) -> Option<String> {
+    match Decoded::decode(OpCode::from_code(raw.op)?, &mut Reader::new(&raw.body)).ok()? {
+        Decoded::Create(create) => Some(create.path?.strip_suffix("/zookeeper_limits")?.to_owned()),
+        _ => None,
     }
+}
+
+/// Whether a request can make the figures of a quota other than they would be counted.
+fn touches_usage(raw: &RawRequest, limits_before: Option<&str>) -> bool {
+    let Some(op) = OpCode::from_code(raw.op) else { return false };
+    match Decoded::decode(op, &mut Reader::new(&raw.body)) {
+        Ok(Decoded::Create(create)) => {
+            let of = create.path.as_deref().and_then(|path| path.strip_suffix("/zookeeper_stats"));
+            of.is_some() && of != limits_before
+        }
+        Ok(Decoded::SetData(set)) => set.path.is_some_and(|path| path.ends_with("/zookeeper_stats")),
+        Ok(Decoded::Delete(delete)) => delete.path.is_some_and(|path| path.ends_with("/zookeeper_limits")),
+        _ => false,
+    }
+}
+
+fn parts(request: &Request) -> impl Iterator<Item = RawRequest> {
+    let ops = match request {
+        Request::Multi { ops, .. } => ops.as_slice(),
+        _ => &[],
+    };
+    ops.iter().map(|sub| sub.resolve(&Known::default(), 0))
 }
 
 /// Operations of a multi, even of one that is spoilt as a whole and may be read differently than meant.
 fn excluded_parts(request: &Request) -> bool {
-    match request {
-        Request::Multi { ops, .. } => {
-            ops.iter().any(|sub| is_excluded_single(sub.resolve(&Known::default(), 0), true))
-        }
-        _ => false,
-    }
+    parts(request).any(|raw| is_excluded_single(raw, true))
 }
 
 fn is_excluded(raw: &RawRequest) -> bool {
@@ -140,7 +178,35 @@ mod tests {
             (Request::Unknown(23, vec![]), true),
         ];
         for (request, allowed) in cases {
-            assert_eq!(Exclusions.allow_call(&call(request.clone())), allowed, "{request:?}");
+            let action = Action::Batch(0, vec![call(request.clone())]);
+            assert_eq!(Exclusions { restarts: false }.allow(&action), allowed, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn figures_stay_right_when_servers_restart() {
+        let create = |name: &str| Request::Create {
+            op: OpCode::Create,
+            path: paths::some(format!("/zookeeper/quota/a/{name}")),
+            data: paths::some("count=1,bytes=1"),
+            acl: Some(zabra_testkit::open_acl()),
+            flags: 0,
+            ttl_ms: 0,
+        };
+        let (limits, stats) = (create("zookeeper_limits"), create("zookeeper_stats"));
+        let delete =
+            Request::Delete(paths::some("/zookeeper/quota/a/zookeeper_limits"), VersionRef::Exact(-1));
+        let multi = Request::Multi { op: OpCode::Multi, ops: vec![stats.clone()], finished: true };
+        let cases = [
+            (vec![limits.clone(), stats.clone()], true),
+            (vec![stats.clone()], false),
+            (vec![limits, delete.clone(), stats], false),
+            (vec![delete], false),
+            (vec![multi], false),
+        ];
+        for (requests, allowed) in cases {
+            let action = Action::Batch(0, requests.iter().cloned().map(call).collect());
+            assert_eq!(Exclusions { restarts: true }.allow(&action), allowed, "{requests:?}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn generate(options: PlanOptions) -> Vec<Action> {
     let mut ops = 0;
     while ops < options.ops {
         let action = generator.action();
-        if Exclusions.allow(&action) {
+        if (Exclusions { restarts: options.restarts }).allow(&action) {
             ops += if let Action::Batch(_, calls) = &action { calls.len() } else { 1 };
             actions.push(action);
         }
@@ -60,6 +60,7 @@ enum Step {
     Broken,
     Stranger,
     Ending,
+    Quota,
     Restart,
 }
 
@@ -120,6 +121,7 @@ impl Generator {
             (8, Step::Broken),
             (6, Step::Stranger),
             (30, Step::Ending),
+            (12, Step::Quota),
             (usize::from(self.restarts), Step::Restart),
         ]);
         let slot = self.rng.below(SLOTS);
@@ -138,6 +140,7 @@ impl Generator {
             Step::Broken => Action::Broken(slot, self.broken_frame()),
             Step::Stranger => Action::Stranger(self.stranger()),
             Step::Ending => self.alone(slot),
+            Step::Quota => Action::Batch(slot, self.whole_quota()),
             Step::Restart => Action::Restart { kill: self.rng.one_in(2) },
         }
     }
@@ -443,6 +446,30 @@ impl Generator {
         }
         let acl = Some(zabra_testkit::open_acl());
         Request::Create { op: OpCode::Create, path, data, acl, flags: 0, ttl_ms: 0 }
+    }
+
+    /// Everything a quota consists of, as administrators make it.
+    fn whole_quota(&mut self) -> Vec<Call> {
+        let names: &[&str] = if self.rng.one_in(2) { &["a"] } else { &["b", "c"] };
+        let mut path = String::from("/zookeeper/quota");
+        let mut paths = Vec::new();
+        for name in names {
+            path = format!("{path}/{name}");
+            paths.push(path.clone());
+        }
+        paths.push(format!("{path}/zookeeper_limits"));
+        paths.push(format!("{path}/zookeeper_stats"));
+        let create = |path: String| {
+            Call::plain(Request::Create {
+                op: OpCode::Create,
+                path: paths::some(path),
+                data: paths::some(self.quota_text()),
+                acl: Some(zabra_testkit::open_acl()),
+                flags: 0,
+                ttl_ms: 0,
+            })
+        };
+        paths.into_iter().map(create).collect()
     }
 
     fn quota_text(&mut self) -> Vec<u8> {
