@@ -427,7 +427,6 @@ impl Commit<'_> {
     /// Tells a client its new session.
     fn accept(&mut self, conn: Arc<Conn>, session: SessionId, read_only: Option<bool>, latency: u64) {
         let Some(timeout_ms) = self.brain.sessions.timeout_ms(session) else { return };
-        conn.attach(session, timeout_ms);
         let response = ConnectResponse {
             timeout_ms,
             session,
