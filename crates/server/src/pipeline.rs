@@ -438,6 +438,8 @@ impl Commit<'_> {
         core.stats.packets_sent.increment();
         let mut outbox = conn.outbox();
         handshake::put_connect_response(&mut outbox.bytes, &response);
+        // Now, and not before: the task answers requests as soon as it sees the session.
+        conn.attach(session, timeout_ms);
         let zxid = self.tree.last_zxid().raw();
         outbox.stats.answered(OpCode::CreateSession.tag(), 0, zxid, core.clock.now(), latency);
         drop(outbox);
