@@ -427,6 +427,11 @@ impl Commit<'_> {
     /// Tells a client its new session.
     fn accept(&mut self, conn: Arc<Conn>, session: SessionId, read_only: Option<bool>, latency: u64) {
         let Some(timeout_ms) = self.brain.sessions.timeout_ms(session) else { return };
+        if !self.core.conns.is_open(&conn) {
+            // It went while its session was being made; the session ends by itself if the client does not return.
+            return;
+        }
+        self.brain.sessions.attach(session, conn.id());
         let response = ConnectResponse {
             timeout_ms,
             session,

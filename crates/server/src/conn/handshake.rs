@@ -51,7 +51,6 @@ fn create(core: &Arc<Core>, conn: &Arc<Conn>, request: &ConnectRequest<'_>, time
     let mut brain = core.brain.lock();
     let brain = &mut *brain;
     let session = brain.sessions.create(timeout_ms, core.clock.now());
-    brain.sessions.attach(session, conn.id());
     let tree = core.tree.read();
     let at = core.surroundings(&tree, &brain.sessions);
     match brain.preparer.create_session(&at, session, timeout_ms) {

@@ -260,6 +260,16 @@ impl Connections {
         self.slots.read().conns.get(id.get() as usize)?.clone()
     }
 
+    /// Whether this very connection is open; another may have its number by now.
+    pub(crate) fn is_open(&self, conn: &Arc<Conn>) -> bool {
+        self.slots
+            .read()
+            .conns
+            .get(conn.id.get() as usize)
+            .and_then(Option::as_ref)
+            .is_some_and(|open| Arc::ptr_eq(open, conn))
+    }
+
     /// All open connections.
     pub(crate) fn all(&self) -> Vec<Arc<Conn>> {
         self.slots.read().conns.iter().flatten().cloned().collect()

@@ -63,8 +63,12 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
     // when none of its watches is left.
     conn.outbox().gate.clear();
     core.watches.lock().remove_conn(conn.id());
-    core.conns.close(conn.id());
-    core.brain.lock().sessions.detach(conn.session(), conn.id());
+    {
+        // Together: whoever holds the brain finds a session's connection open, or finds none.
+        let mut brain = core.brain.lock();
+        brain.sessions.detach(conn.session(), conn.id());
+        core.conns.close(conn.id());
+    }
     core.stats.connection_drop_count.increment();
     match closed {
         Closed::Broken(why) => {
