@@ -54,10 +54,10 @@ pub struct QuotaText {
 
 impl QuotaText {
     /// Reads the text; `None` when it is not `key=number` pairs separated by commas or semicolons. Empty text is allowed,
-    /// and missing keys read as -1. What the genuine server stumbles over does not parse here either: separators before
-    /// the first pair, and a pair with nothing behind the `=`.
+    /// and missing keys read as -1. What the genuine server stumbles over does not parse here either: null, separators
+    /// before the first pair, and a pair with nothing behind the `=`.
     pub fn parse(data: Option<&[u8]>) -> Option<Self> {
-        let text = core::str::from_utf8(data.unwrap_or_default()).ok()?;
+        let text = core::str::from_utf8(data?).ok()?;
         let mut values = BTreeMap::new();
         let text = text.trim_end_matches([',', ';']);
         for pair in text.split([',', ';']) {
@@ -265,6 +265,6 @@ mod tests {
             assert_eq!(shown.as_deref(), *expected, "{text}");
         }
         assert_eq!(QuotaText::parse(Some(&[0xff])), None);
-        assert_eq!(QuotaText::parse(None), Some(QuotaText::default()));
+        assert_eq!(QuotaText::parse(None), None);
     }
 }
