@@ -241,7 +241,8 @@ impl Core {
         (op, xid, zxid): (OpCode, Xid, Zxid),
         latency_ms: u64,
     ) {
-        tally.reply((outbox.bytes.len() - start).saturating_sub(FRAME_LEN_BYTES));
+        let len = (outbox.bytes.len() - start).saturating_sub(FRAME_LEN_BYTES);
+        tally.reply(len, op == OpCode::Ping);
         outbox.stats.answered(op.tag(), xid.raw(), zxid.raw(), self.clock.now(), latency_ms);
     }
 

@@ -21,6 +21,20 @@ use crate::stats::{DistributionReading, Percentiles, Span};
 /// The version of the text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// The metrics that have a label `key`.
+const SETS: [(&str, &str); 10] = [
+    ("quota_count_limit_per_namespace", "gauge"),
+    ("quota_bytes_limit_per_namespace", "gauge"),
+    ("quota_count_usage_per_namespace", "gauge"),
+    ("quota_bytes_usage_per_namespace", "gauge"),
+    ("quota_exceeded_error_per_namespace", "counter"),
+    ("write_per_namespace", "summary"),
+    ("read_per_namespace", "summary"),
+    ("learner_handler_qp_size", "summary"),
+    ("learner_handler_qp_time_ms", "summary"),
+    ("ack_latency", "summary"),
+];
+
 /// The handler of requests.
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new().fallback(handle).with_state(core)
@@ -49,6 +63,7 @@ fn render(core: &Core) -> String {
     for metric in &metrics::read(core, span) {
         page.metric(metric);
     }
+    page.empty_sets();
     page.own(core);
     if settings.export_process {
         page.process();
@@ -100,6 +115,15 @@ impl Page {
         }
         self.sample(&format!("{name}_count"), key, None, reading.summary.count as f64);
         self.sample(&format!("{name}_sum"), key, None, reading.summary.sum as f64);
+    }
+
+    /// Sets without a member are announced all the same.
+    fn empty_sets(&mut self) {
+        for (name, kind) in SETS {
+            if !self.text.contains(&format!("# TYPE {name} ")) {
+                self.begin(name, kind);
+            }
+        }
     }
 
     /// What the genuine server has not.

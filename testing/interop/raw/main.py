@@ -14,6 +14,7 @@ import multis
 import events
 import identities
 import administration
+import observed
 import quotas
 import quirks
 from scenario import run

@@ -1,5 +1,6 @@
 //! The commands that only tell something or reset a statistic.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Map, Value, json};
@@ -91,10 +92,7 @@ pub(super) static COMMANDS: &[Command] = &[
         fields.insert("secure_connections".to_owned(), json!([]));
         fields
     }),
-    always(&["system_properties", "sysp"], |core, _| {
-        let properties = &core.config.system_properties;
-        properties.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect()
-    }),
+    always(&["system_properties", "sysp"], system_properties),
     tell(&["voting_view"], |_, _| fields([("current_config", json!({}))])),
     tell(&["watch_summary", "wchs"], |core, _| {
         let summary = core.watches.lock().summary();
@@ -288,6 +286,16 @@ fn set_trace_mask(core: &Core, parameters: &Parameters) -> Fields {
         }
         Err(_) => fields([("error", format!("{WANTED}, got {text}").into())]),
     }
+}
+
+/// The properties that flags and configuration amount to, and those of Java's own that are not about Java.
+fn system_properties(core: &Core, _: &Parameters) -> Fields {
+    let own = environment::list().into_iter().filter(|(key, _)| {
+        (key.starts_with("os.") && !key.starts_with("os.memory.")) || key.starts_with("user.")
+    });
+    let mut all: BTreeMap<String, String> = own.map(|(key, value)| (key.to_owned(), value)).collect();
+    all.extend(core.config.system_properties.clone());
+    all.into_iter().map(|(key, value)| (key, value.into())).collect()
 }
 
 fn watches_by_session(core: &Core, _: &Parameters) -> Fields {

@@ -147,12 +147,14 @@ impl<'a> Tally<'a> {
         self.written_to.record(self.stats, path, bytes, WRITES);
     }
 
-    /// A frame leaves, whose payload has `len` bytes.
-    pub(crate) fn reply(&mut self, len: usize) {
+    /// A frame leaves, whose payload has `len` bytes. Those of pings are not counted among `response_bytes`.
+    pub(crate) fn reply(&mut self, len: usize, is_ping: bool) {
         let [_, min, max] = self.sizes;
         self.sizes = [len, min.min(len), max.max(len)];
         self.replies += 1;
-        self.bytes += len as u64;
+        if !is_ping {
+            self.bytes += len as u64;
+        }
     }
 }
 
@@ -183,14 +185,15 @@ mod tests {
         let mut tally = Tally::new(&stats);
         for (latency, len) in [(0, 20), (0, 16), (3, 90), (3, 90), (0, 40)] {
             tally.read(latency);
-            tally.reply(len);
+            tally.reply(len, false);
         }
         tally.update(7);
+        tally.reply(16, true);
         assert_eq!(stats.packets_sent.get(), 0);
         drop(tally);
-        assert_eq!((stats.packets_sent.get(), stats.response_bytes.get()), (5, 256));
+        assert_eq!((stats.packets_sent.get(), stats.response_bytes.get()), (6, 256));
         let sizes = ReplySizes::default();
-        for len in [20, 16, 90, 90, 40] {
+        for len in [20, 16, 90, 90, 40, 16] {
             sizes.record(len);
         }
         assert_eq!(stats.reply_sizes.read(), sizes.read());
