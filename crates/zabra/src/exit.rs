@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub(crate) struct Failure {
     code: Code,
     text: String,
+    /// Whether it has been told already.
+    said: bool,
 }
 
 /// What a failure means to the caller's shell.
@@ -27,13 +29,30 @@ pub(crate) enum Code {
 impl Failure {
     /// A failure with its text for people.
     pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self { code, text: text.into(), said: false }
     }
 
-    /// Says it on stderr and gives the code to end with.
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code as u8
+    }
+
+    /// The text for people.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same failure, told already.
+    pub(crate) fn said(self) -> Self {
+        Self { said: true, ..self }
+    }
+
+    /// Says it on stderr, unless it was said, and gives the code to end with.
     #[expect(clippy::print_stderr, reason = "the place where errors reach people")]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("zabra: {}", self.text);
-        ExitCode::from(self.code as u8)
+        if !self.said {
+            eprintln!("zabra: {}", self.text);
+        }
+        ExitCode::from(self.code())
     }
 }

@@ -4,6 +4,7 @@ mod cli;
 mod exit;
 mod logging;
 mod server;
+mod voice;
 
 use std::process::ExitCode;
 

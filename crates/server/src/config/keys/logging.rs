@@ -9,10 +9,10 @@ const NO_JMX: &str = "there is no JMX; the admin server tells the same";
 pub(super) static KEYS: &[Key] = &[
     java("log.dir", OWN_LOGS),
     java("log.file", OWN_LOGS),
-    java("log.threshold", "the level is set with the environment variable RUST_LOG"),
+    java("log.threshold", "the level is set with the environment variable ZABRA_LOG"),
     java("log.maxfilesize", OWN_LOGS),
     java("log.maxbackupindex", OWN_LOGS),
-    java("console.threshold", "the level is set with the environment variable RUST_LOG"),
+    java("console.threshold", "the level is set with the environment variable ZABRA_LOG"),
     java("root.logger", OWN_LOGS),
     java("auditlog.file", OWN_LOGS),
     java("auditlog.threshold", OWN_LOGS),
