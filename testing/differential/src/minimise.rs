@@ -29,13 +29,14 @@ pub(crate) fn minimise(
             let shorter = [&plan[..at], &plan[end..]].concat();
             attempts += 1;
             match arena.run(variant, &shorter)? {
-                Outcome::Differ { mut differences, .. } => {
+                // Another difference than the one looked for does not count.
+                Outcome::Differ { mut differences, .. } if differences[0].doing == mismatch.doing => {
                     let mismatch = differences.swap_remove(0);
                     plan = shorter;
                     plan.truncate(mismatch.step + 1);
                     found = Some(mismatch);
                 }
-                Outcome::Same { .. } => at = end,
+                Outcome::Differ { .. } | Outcome::Same { .. } => at = end,
             }
         }
         if piece == 1 || attempts >= ATTEMPTS_MAX {
