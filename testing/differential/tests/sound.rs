@@ -8,7 +8,7 @@ fn compare(args: &[&str]) -> (ExitStatus, String) {
         .args(["--left", "genuine", "--right", "genuine", "--seeds", "1", "--variant", "plain"])
         .args(args)
         .output()
-        .unwrap();
+        .expect("the comparison has just been built");
     (output.status, String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
