@@ -4,6 +4,7 @@
 //! Start with [`Server`]. Nothing below this crate knows tokio, and nothing here decides about the protocol.
 
 mod admin;
+mod audit;
 mod background;
 mod clock;
 pub mod config;

@@ -16,6 +16,7 @@ use zabra_storage::{LogError, TxnLog};
 use zabra_tree::{DigestCheck, Outcome, Tree};
 use zabra_types::{SessionId, SessionPassword, WallTime, Xid};
 
+use crate::audit::{self, Audited};
 use crate::clock::Clock;
 use crate::config;
 use crate::conn::{Conn, Touched, handshake};
@@ -38,6 +39,8 @@ pub(crate) enum Origin {
         xid: Xid,
         /// What was asked.
         op: OpCode,
+        /// What the audit log will say of it, if there is one.
+        audited: Option<Box<Audited>>,
     },
     /// A client's wish for a session.
     Connect {
@@ -234,15 +237,15 @@ fn run_quiet(core: &Core, log: &mut TxnLog, batch: &mut Vec<Queued>, work: Quiet
     let mut brain = core.brain.lock();
     // Nothing new comes while the brain is held; what came before is finished first.
     batch.append(&mut core.queue.waiting.lock().txns);
-    let mut touched = Touched::default();
+    let mut after = Aftermath::default();
     if !batch.is_empty() {
         write_batch(core, log, batch)
             .map_err(|error| format!("the transaction log cannot be written: {}", chain(&error)))?;
-        apply(core, &mut brain, batch, &mut touched)?;
+        apply(core, &mut brain, batch, &mut after)?;
     }
     work(&mut Quiet { core, brain: &mut brain, log });
     drop(brain);
-    core.waker.wake(touched);
+    after.carry_out(core);
     Ok(())
 }
 
@@ -285,18 +288,37 @@ fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged
 
 /// Applies flushed transactions in order and answers them.
 fn commit(core: &Core, batch: &mut Vec<Queued>) -> Result<(), String> {
-    let mut touched = Touched::default();
-    apply(core, &mut core.brain.lock(), batch, &mut touched)?;
-    core.waker.wake(touched);
-    Ok(())
+    let mut after = Aftermath::default();
+    let applied = apply(core, &mut core.brain.lock(), batch, &mut after);
+    after.carry_out(core);
+    applied
 }
 
-/// The same without waking the connections that have something to send now.
+/// What is left to do for a batch when no lock is held any more.
+#[derive(Default)]
+struct Aftermath {
+    /// The connections that have something to send now.
+    touched: Touched,
+    /// The audit log of the batch; writing it may take its time.
+    lines: Vec<audit::Line>,
+}
+
+impl Aftermath {
+    /// A client hears of its change when that is in the audit log.
+    fn carry_out(self, core: &Core) {
+        for line in self.lines {
+            line.write();
+        }
+        core.waker.wake(self.touched);
+    }
+}
+
+/// Applies a batch without what comes after.
 fn apply(
     core: &Core,
     brain: &mut Brain,
     batch: &mut Vec<Queued>,
-    touched: &mut Touched,
+    after: &mut Aftermath,
 ) -> Result<(), String> {
     let mut tree = core.tree.write();
     let mut watches = core.watches.lock();
@@ -305,7 +327,8 @@ fn apply(
         brain,
         tree: &mut tree,
         watches: &mut watches,
-        touched,
+        touched: &mut after.touched,
+        lines: &mut after.lines,
         now: Instant::now(),
         wall: Clock::wall(),
         tally: Tally::new(&core.stats),
@@ -336,6 +359,7 @@ struct Commit<'a> {
     tree: &'a mut Tree,
     watches: &'a mut WatchTable,
     touched: &'a mut Touched,
+    lines: &'a mut Vec<audit::Line>,
     now: Instant,
     wall: WallTime,
     tally: Tally<'a>,
@@ -349,6 +373,11 @@ impl Commit<'_> {
         let zxid = queued.header.zxid;
         let (header, txn, digest) = decode_txn(&queued.payload)
             .map_err(|error| format!("transaction {zxid} cannot be read back: {error}"))?;
+        if let Txn::CloseSession { paths } = &txn
+            && core.config.audit.enabled
+        {
+            self.lines.extend(audit::end_of_session(self.tree, header.session, paths.as_deref()));
+        }
         let outcome = {
             let mut delivery = Delivery::new(core, self.touched);
             let mut events = Events::new(self.watches, &mut delivery, &core.schemes, core.options.skip_acl);
@@ -375,7 +404,10 @@ impl Commit<'_> {
             Origin::Connect { conn, read_only } => {
                 self.accept(conn, header.session, read_only, latency);
             }
-            Origin::Request { conn, xid, op } => {
+            Origin::Request { conn, xid, op, audited } => {
+                if let Some(audited) = audited {
+                    audited.conclude(&txn, &outcome, self.lines);
+                }
                 self.tally.update(latency);
                 self.answer(conn, xid, op, (&header, &txn, &outcome), latency);
             }

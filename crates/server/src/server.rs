@@ -21,7 +21,7 @@ use crate::core::{Brain, Core, CoreParts};
 use crate::pipeline::run_log;
 use crate::snapshots::{Logged, Snapshots};
 use crate::stats::millis;
-use crate::{admin, background, http, listener, options, prometheus};
+use crate::{admin, audit, background, http, listener, options, prometheus};
 
 /// The server id in the session ids of a standalone server, as the genuine one has it.
 const STANDALONE_ID: ServerId = ServerId::new(1);
@@ -134,6 +134,15 @@ impl Server {
     /// # Errors
     /// See [`StartError`]; nothing keeps running then.
     pub async fn start_on(config: Config, disk: Arc<dyn Disk>) -> Result<Self, StartError> {
+        let audited = config.audit.enabled;
+        let started = Self::begin(config, disk).await;
+        if audited {
+            audit::log_start(started.is_ok());
+        }
+        started
+    }
+
+    async fn begin(config: Config, disk: Arc<dyn Disk>) -> Result<Self, StartError> {
         let refusals = config.refusals();
         if !refusals.is_empty() {
             return Err(StartError::Refused(refusals));
@@ -227,6 +236,9 @@ impl Server {
     /// # Errors
     /// The server had failed before.
     pub async fn stop(mut self) -> Result<(), Stopped> {
+        if self.core.config.audit.enabled {
+            audit::log_stop();
+        }
         self.stop.send_replace(true);
         self.core.queue.close();
         if let Some(thread) = self.log_thread.take() {

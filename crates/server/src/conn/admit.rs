@@ -18,6 +18,7 @@ use zabra_types::{Identity, KeeperError, Xid, Zxid};
 
 use super::Conn;
 use super::task::Closed;
+use crate::audit::Audited;
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::pipeline::Origin;
@@ -175,6 +176,10 @@ impl Batch<'_> {
             field_limit: core.field_limit(),
         };
         let from = Submitter { session, xid, identities: &self.identities };
+        let audited = core.config.audit.enabled.then(|| {
+            let who = (session, conn.remote().ip(), &*self.identities);
+            Audited::new(who, &core.schemes, (op, body, core.field_limit()))
+        });
         let leave = op == OpCode::CloseSession;
         let start = leave.then(Instant::now);
         let prepared = brain.preparer.prepare(&at, &from, op, body);
@@ -188,7 +193,8 @@ impl Batch<'_> {
                     count_quota_refusal(core, &proposal, op, body);
                 }
                 conn.outbox().gate.push_write(proposal.header.zxid);
-                let origin = Origin::Request { conn: Arc::clone(conn), xid, op };
+                let audited = audited.flatten().map(Box::new);
+                let origin = Origin::Request { conn: Arc::clone(conn), xid, op, audited };
                 core.propose(proposal, origin, self.received);
             }
             Ok(Prepared::Refused(error)) => {

@@ -2,6 +2,8 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use super::{process, version};
 
@@ -35,7 +37,7 @@ pub(crate) fn list() -> Vec<(&'static str, String)> {
         ("os.name", kernel("ostype")),
         ("os.arch", java_arch().to_owned()),
         ("os.version", kernel("osrelease")),
-        ("user.name", variable("USER")),
+        ("user.name", user_name().to_owned()),
         ("user.home", variable("HOME")),
         ("user.dir", env::current_dir().map_or_else(|_| unknown(), |dir| dir.display().to_string())),
         ("os.memory.free", megabytes(memory.free)),
@@ -44,10 +46,44 @@ pub(crate) fn list() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Who runs this process. The account counts, not a variable that a service manager may or may not set.
+pub(crate) fn user_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let account = fs::metadata("/proc/self").ok().and_then(|process| {
+            let accounts = fs::read_to_string("/etc/passwd").ok()?;
+            name_in(&accounts, process.uid())
+        });
+        account.or_else(|| env::var("USER").ok()).unwrap_or_else(|| UNKNOWN.to_owned())
+    })
+}
+
+/// The name of a user in the lines `name:password:uid:…` of `/etc/passwd`.
+fn name_in(accounts: &str, uid: u32) -> Option<String> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
 /// The architecture under the name that Java gives it.
 fn java_arch() -> &'static str {
     match env::consts::ARCH {
         "x86_64" => "amd64",
         arch => arch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_number() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\n\nbroken\nzookeeper:x:1000:1000::/data:/bin/false\n";
+        assert_eq!(name_in(accounts, 0).as_deref(), Some("root"));
+        assert_eq!(name_in(accounts, 1000).as_deref(), Some("zookeeper"));
+        assert_eq!(name_in(accounts, 7), None);
     }
 }

@@ -26,6 +26,7 @@ pub(super) static KEYS: &[Key] = &[
         .unit("KB")
         .about("By how much a log file grows ahead of its contents."),
     Key::new("commitLogCount", Int(|d, n| d.config.storage.commit_log_count = count(n)))
+        .class(Class::Ensemble)
         .bound(Bound::Raised(500))
         .default("500")
         .unit("proposals")
