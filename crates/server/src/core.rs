@@ -10,7 +10,7 @@ use std::sync::atomic::{
     AtomicI64, AtomicU8,
     Ordering::{Relaxed, SeqCst},
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -33,6 +33,10 @@ use crate::options;
 use crate::pipeline::{LogQueue, Origin, Queued};
 use crate::snapshots::LastSnapshot;
 use crate::stats::{ServerStats, Tally};
+use crate::throttler::Throttler;
+
+/// How often it is looked whether all connections are gone.
+const PARTING_LOOK: Duration = Duration::from_millis(5);
 
 /// The length in front of a frame, which statistics leave out.
 const FRAME_LEN_BYTES: usize = 4;
@@ -51,6 +55,8 @@ pub(crate) struct Brain {
 pub(crate) enum Phase {
     /// Yes.
     Running,
+    /// Those who wait for the throttler, and nobody else any more.
+    Draining,
     /// Not any more: the server ends, in good order or not.
     Ending,
 }
@@ -82,6 +88,8 @@ pub(crate) struct Core {
     pub(crate) waker: Waker,
     /// Transactions on their way to the log.
     pub(crate) queue: LogQueue,
+    /// The connections that wait because too much is under way.
+    pub(crate) throttler: Throttler,
     /// The last snapshot of this process.
     pub(crate) last_snapshot: LastSnapshot,
     /// Held while a snapshot is written or the whole database replaced.
@@ -115,6 +123,7 @@ impl Core {
             conns: Connections::default(),
             waker,
             queue: LogQueue::default(),
+            throttler: Throttler::default(),
             last_snapshot: LastSnapshot::default(),
             snapshotting: Mutex::default(),
             stats: ServerStats::default(),
@@ -130,10 +139,32 @@ impl Core {
         self.phase.load(SeqCst) == Phase::Running as u8
     }
 
-    /// Serves nobody any more.
-    pub(crate) fn end(&self) {
+    /// Takes no more requests; those that wait for the throttler go on.
+    pub(crate) fn drain(&self) {
+        // A server that has ended already stays so.
+        let _ = self.phase.compare_exchange(Phase::Running as u8, Phase::Draining as u8, SeqCst, SeqCst);
+    }
+
+    /// Takes no more requests, not even those that wait for the throttler. What is under way is answered.
+    pub(crate) fn close(&self) {
         self.phase.store(Phase::Ending as u8, SeqCst);
         self.queue.close();
+    }
+
+    /// Lets every connection send what it still has to say, and go.
+    pub(crate) async fn part(&self) {
+        for conn in self.conns.all() {
+            conn.outbox().closing = true;
+            conn.wake();
+        }
+        while self.conns.len() > 0 {
+            tokio::time::sleep(PARTING_LOOK).await;
+        }
+    }
+
+    /// Serves nobody any more.
+    pub(crate) fn end(&self) {
+        self.close();
         for conn in self.conns.all() {
             conn.cut();
         }
@@ -204,7 +235,10 @@ impl Core {
     /// Whether the throttler holds requests back (`request_throttle_max_requests`).
     pub(crate) fn is_throttled(&self) -> bool {
         let limit = self.config.requests.throttle.requests_max;
-        limit.is_some_and(|limit| self.stats.outstanding.load(Relaxed) >= i64::from(limit))
+        limit.is_some_and(|limit| {
+            self.stats.outstanding.load(Relaxed) >= i64::from(limit)
+                || self.phase.load(SeqCst) == Phase::Ending as u8
+        })
     }
 
     /// Whether a frame of `len` bytes may come in: large ones share a limit (`largeRequestMaxBytes`).

@@ -23,6 +23,7 @@ mod restore;
 mod server;
 mod snapshots;
 mod stats;
+mod throttler;
 
 pub use pipeline::chain;
 pub use server::{Recovery, Server, StartError, Stopped};

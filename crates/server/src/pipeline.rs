@@ -310,6 +310,7 @@ impl Aftermath {
             line.write();
         }
         core.waker.wake(self.touched);
+        core.throttler.free();
     }
 }
 

@@ -28,6 +28,8 @@ const STANDALONE_ID: ServerId = ServerId::new(1);
 
 /// How long a connection to the metrics port may idle, as with the genuine server's Jetty.
 const METRICS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the connections may take at the end to send the last replies.
+const PARTING_MAX: Duration = Duration::from_secs(1);
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -240,13 +242,20 @@ impl Server {
             audit::log_stop();
         }
         self.stop.send_replace(true);
-        self.core.queue.close();
+        self.core.drain();
+        let drain_max = self.core.config.requests.shutdown_timeout;
+        if tokio::time::timeout(drain_max, self.core.throttler.idle()).await.is_err() {
+            warn!("dropping requests that still wait for the throttler (request_throttler.shutdownTimeout)");
+        }
+        self.core.close();
         if let Some(thread) = self.log_thread.take() {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             if !matches!(joined, Ok(Ok(()))) {
                 warn!("the log thread ended unexpectedly");
             }
         }
+        // Clients that do not listen are not waited for.
+        let _ = tokio::time::timeout(PARTING_MAX, self.core.part()).await;
         self.core.end();
         match self.core.failure().borrow().clone() {
             Some(why) => Err(Stopped::Failed(why)),

@@ -29,11 +29,22 @@ use crate::stats::{Tally, millis, namespace_of};
 pub(super) struct Handled {
     /// How many of them are dealt with.
     pub(super) used: usize,
-    /// Whether nothing more is to be read: the connection closes once everything before is answered.
-    pub(super) leave: bool,
+    /// What follows.
+    pub(super) next: Next,
 }
 
-/// Handles the complete frames at the start of `bytes`, which the throttler held back for `waited`.
+/// What follows the requests that were handled.
+pub(super) enum Next {
+    /// Others, as they come.
+    Read,
+    /// Those that have come, once the throttler lets them.
+    Wait,
+    /// Nothing: the connection closes once everything before is answered.
+    Leave,
+}
+
+/// Handles the complete frames at the start of `bytes`, which the throttler held back for `waited`, as far as the
+/// throttler lets them.
 pub(super) fn requests(
     core: &Arc<Core>,
     conn: &Arc<Conn>,
@@ -53,12 +64,15 @@ pub(super) fn requests(
     let mut rest = bytes;
     let ended = loop {
         match split_frame(rest, core.limits.frame_len_max) {
+            Ok(Some(_)) if core.is_throttled() => {
+                break Ok(Handled { used: bytes.len() - rest.len(), next: Next::Wait });
+            }
             Ok(Some((frame, behind))) => {
                 rest = behind;
                 batch.packets += 1;
                 match batch.request(frame) {
                     Ok(Flow::Next) => {}
-                    Ok(Flow::Leave) => break Ok(Handled { used: bytes.len(), leave: true }),
+                    Ok(Flow::Leave) => break Ok(Handled { used: bytes.len(), next: Next::Leave }),
                     Err(closed) => break Err(closed),
                 }
             }
@@ -68,7 +82,7 @@ pub(super) fn requests(
                         core.stats.large_requests_rejected.increment();
                         Err(Closed::Broken("too many large requests are under way".to_owned()))
                     }
-                    _ => Ok(Handled { used: bytes.len() - rest.len(), leave: false }),
+                    _ => Ok(Handled { used: bytes.len() - rest.len(), next: Next::Read }),
                 };
             }
             Err(error) => break Err(Closed::Broken(error.to_string())),

@@ -7,15 +7,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tracing::debug;
 use zabra_auth::ip_identity;
+use zabra_proto::{OpCode, Reader, RequestHeader};
 
+use super::admit::Next;
 use super::{Conn, admit, handshake};
 use crate::core::Core;
 use crate::four_letter;
+use crate::throttler::Held;
 
 /// What one wake-up reads at most before it answers.
 const READ_CHUNK: usize = 64 * 1024;
@@ -109,11 +112,18 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
             }
             continue;
         }
-        if task.held_back.is_some() && !core.is_throttled() {
-            if let Err(closed) = task.consume_partial() {
-                return closed;
+        if task.held_back.is_some() {
+            if task.is_stale(stream).await {
+                core.stats.stale_requests_dropped.increment();
+                return Closed::ByServer;
             }
-            continue;
+            if !core.is_throttled() {
+                if let Err(closed) = task.consume_partial() {
+                    return closed;
+                }
+                continue;
+            }
+            core.stats.request_throttle_wait_count.increment();
         }
         tokio::select! {
             biased;
@@ -126,9 +136,8 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
                     return closed;
                 }
             }
-            () = tokio::time::sleep(core.config.requests.throttle.stall_time), if task.held_back.is_some() => {
-                core.stats.request_throttle_wait_count.increment();
-            }
+            () = core.throttler.freed(), if task.held_back.is_some() => {}
+            () = tokio::time::sleep(core.config.requests.throttle.stall_time), if task.held_back.is_some() => {}
             () = tokio::time::sleep_until(greeting_deadline), if task.stage == Stage::Greeting => {
                 core.stats.sessionless_connections_expired.increment();
                 return Closed::ByServer;
@@ -149,14 +158,23 @@ fn forget_input(stream: &TcpStream) {
     });
 }
 
+/// Whether the client will send nothing more, though there may be something left to read.
+async fn is_gone(stream: &TcpStream) -> bool {
+    tokio::select! {
+        biased;
+        ready = stream.ready(Interest::READABLE) => ready.is_ok_and(|ready| ready.is_read_closed()),
+        () = std::future::ready(()) => false,
+    }
+}
+
 struct Task<'a> {
     core: &'a Arc<Core>,
     conn: &'a Arc<Conn>,
     stage: Stage,
     /// Bytes of a frame that is not complete, or that may not be looked at yet.
     partial: Vec<u8>,
-    /// Since when the throttler holds back what is in `partial`.
-    held_back: Option<std::time::Instant>,
+    /// Whether the throttler holds back what is in `partial`.
+    held_back: Option<Held<'a>>,
     /// Swapped with the outbox, so that its memory is used again.
     sending: Vec<u8>,
 }
@@ -168,7 +186,7 @@ impl Task<'_> {
         match self.stage {
             Stage::Greeting => true,
             Stage::Settling | Stage::Leaving => false,
-            Stage::Serving if self.held_back.is_some() => false,
+            Stage::Serving if self.held_back.is_some() || !self.core.is_running() => false,
             Stage::Serving => !(self.core.is_overloaded() && self.conn.outbox().gate.is_waiting()),
         }
     }
@@ -265,23 +283,35 @@ impl Task<'_> {
             used = bytes.len() - rest.len();
         }
         if self.stage == Stage::Serving {
-            if self.held_back.is_none() && self.core.is_throttled() {
-                self.held_back = Some(std::time::Instant::now());
-                return Ok(used);
-            }
-            let waited = self.held_back.take().map_or(Duration::ZERO, |since| since.elapsed());
-            let timeout = Duration::from_millis(u64::try_from(self.conn.timeout_ms()).unwrap_or(0));
-            if self.core.config.requests.stale_latency_check && waited > timeout {
-                self.core.stats.stale_requests_dropped.increment();
-                return Err(Closed::ByServer);
-            }
+            let held = self.held_back.take();
+            let waited = held.as_ref().map_or(Duration::ZERO, Held::waited);
             let handled = admit::requests(self.core, self.conn, &bytes[used..], waited)?;
             used += handled.used;
-            if handled.leave {
-                self.stage = Stage::Leaving;
+            match handled.next {
+                Next::Read => {}
+                // What could not go on has waited since it came.
+                Next::Wait => self.held_back = Some(held.unwrap_or_else(|| self.core.throttler.hold())),
+                Next::Leave => self.stage = Stage::Leaving,
             }
         }
         Ok(used)
+    }
+
+    /// Whether what the throttler holds back is of no use any more (`request_throttle_drop_stale`): the client went, or
+    /// its session has timed out meanwhile. A session may always be closed.
+    async fn is_stale(&self, stream: &TcpStream) -> bool {
+        let requests = &self.core.config.requests;
+        let (Some(held), true) = (&self.held_back, requests.throttle.drop_stale) else { return false };
+        let timeout = Duration::from_millis(u64::try_from(self.conn.timeout_ms()).unwrap_or(0));
+        let late = requests.stale_latency_check && held.waited() > timeout;
+        (late || requests.stale_connection_check && is_gone(stream).await) && !self.says_goodbye()
+    }
+
+    /// Whether the first request held back closes the session.
+    fn says_goodbye(&self) -> bool {
+        let Ok(Some((frame, _))) = self.split(&self.partial) else { return false };
+        let header = RequestHeader::decode(&mut Reader::with_limit(frame, self.core.field_limit()));
+        header.is_ok_and(|header| header.op == OpCode::CloseSession.code())
     }
 
     fn split<'b>(&self, bytes: &'b [u8]) -> Result<Option<zabra_proto::SplitFrame<'b>>, Closed> {
