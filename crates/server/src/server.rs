@@ -244,10 +244,11 @@ impl Server {
         self.stop.send_replace(true);
         self.core.drain();
         let drain_max = self.core.config.requests.shutdown_timeout;
-        if tokio::time::timeout(drain_max, self.core.throttler.idle()).await.is_err() {
+        let drained = tokio::time::timeout(drain_max, self.core.throttler.idle()).await;
+        self.core.close();
+        if drained.is_err() {
             warn!("dropping requests that still wait for the throttler (request_throttler.shutdownTimeout)");
         }
-        self.core.close();
         if let Some(thread) = self.log_thread.take() {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             if !matches!(joined, Ok(Ok(()))) {

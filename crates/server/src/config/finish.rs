@@ -143,9 +143,6 @@ impl Draft {
         let throttle = &mut self.config.requests.connection_throttle;
         throttle.global_session_weight = global.max(local);
         throttle.renew_session_weight = renew.max(local);
-        let weight = if throttle.weighted { throttle.global_session_weight } else { 1 };
-        throttle.tokens = self.connection_tokens.map(|tokens| tokens.saturating_mul(weight));
-        throttle.fill_count = self.connection_fill_count.saturating_mul(weight);
     }
 
     /// Mirrors `ProviderRegistry`, which skips classes that it cannot load.

@@ -218,7 +218,11 @@ fn strange_settings_are_told_and_used() {
             "zoo.cfg:3: ensembleAuthName=ours: nobody looks at it without \
              authProvider.N=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider",
         ),
-        ("audit.enable=true", NotYet, "zoo.cfg:3: audit.enable=true: accepted, but not supported yet"),
+        (
+            "pathStats.enabled=true",
+            NotYet,
+            "zoo.cfg:3: pathStats.enabled=true: accepted, but not supported yet",
+        ),
         (
             "ssl.keyStore.password=secret",
             NotYet,

@@ -100,7 +100,7 @@ const REQUESTS: &[Case] = &[
     ("connection_throttle_decrease_ratio=0.5", |c| c.requests.connection_throttle.decrease_ratio == 0.5),
     ("connection_throttle_weight_enabled=true\nconnection_throttle_tokens=2", |c| {
         let throttle = &c.requests.connection_throttle;
-        throttle.weighted && throttle.tokens == Some(6) && throttle.fill_count == 3
+        throttle.weighted && throttle.tokens == Some(2) && throttle.fill_count == 1
     }),
     ("connection_throttle_global_session_weight=5", |c| {
         c.requests.connection_throttle.global_session_weight == 5

@@ -140,9 +140,9 @@ pub(super) static KEYS: &[Key] = &[
         .file()
         .default("none")
         .about("Anything else is for providers of other people; it is kept and not used."),
-    Key::new("audit.enable", Bool(|d, on| d.config.audit.enabled = on))
-        .default("false")
-        .about("Changes are told in the audit log, which goes where the other logs go, under the target `audit`."),
+    Key::new("audit.enable", Bool(|d, on| d.config.audit.enabled = on)).default("false").about(
+        "Changes are told in the audit log, which goes where the other logs go, under the target `audit`.",
+    ),
     java("audit.impl.class", "the audit log goes where the other logs go"),
     Key::new("pathStats.enabled", Bool(|d, on| d.config.path_stats.enabled = on))
         .class(Class::NotYet)

@@ -65,11 +65,14 @@ pub(super) static KEYS: &[Key] = &[
         .default("0, off")
         .unit("ms")
         .about("A request that waited longer is refused with error -127."),
-    Key::new("connection_throttle_tokens", Int(|d, n| d.connection_tokens = limit(n)))
-        .also(&["connectionMaxTokens"])
-        .default("0, off")
-        .unit("tokens")
-        .about("The bucket that new connections draw from."),
+    Key::new(
+        "connection_throttle_tokens",
+        Int(|d, n| d.config.requests.connection_throttle.tokens = limit(n)),
+    )
+    .also(&["connectionMaxTokens"])
+    .default("0, off")
+    .unit("tokens")
+    .about("The bucket that new connections draw from."),
     Key::new(
         "connection_throttle_fill_time",
         Int(|d, n| d.config.requests.connection_throttle.fill_time = millis(n)),
@@ -79,11 +82,14 @@ pub(super) static KEYS: &[Key] = &[
     .default("1")
     .unit("ms")
     .about("How often it is filled."),
-    Key::new("connection_throttle_fill_count", Int(|d, n| d.connection_fill_count = count(n)))
-        .also(&["connectionTokenFillCount"])
-        .default("1")
-        .unit("tokens")
-        .about("By how many tokens."),
+    Key::new(
+        "connection_throttle_fill_count",
+        Int(|d, n| d.config.requests.connection_throttle.fill_count = count(n)),
+    )
+    .also(&["connectionTokenFillCount"])
+    .default("1")
+    .unit("tokens")
+    .about("By how many tokens."),
     Key::new(
         "connection_throttle_freeze_time",
         Int(|d, n| d.config.requests.connection_throttle.freeze_time = limit_ms(n)),

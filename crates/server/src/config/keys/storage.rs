@@ -24,7 +24,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("preAllocSize", Long(|d, n| d.config.storage.log_growth = kilobytes(n).unwrap_or(0)))
         .default("65536")
         .unit("KB")
-        .about("By how much a log file grows ahead of its contents."),
+        .about("By how much a log file grows ahead of its contents, a megabyte at a time at most."),
     Key::new("commitLogCount", Int(|d, n| d.config.storage.commit_log_count = count(n)))
         .class(Class::Ensemble)
         .bound(Bound::Raised(500))

@@ -83,8 +83,8 @@ impl Default for RequestThrottle {
 
 /// A token bucket for new connections with a random drop on top. Mirrors `BlueThrottle`.
 ///
-/// `tokens` and `fill_count` are what the bucket works with: with weights on they are already multiplied by the
-/// weight of a global session.
+/// With weights on, `tokens` and `fill_count` are thought of in new global sessions: the bucket multiplies them by the
+/// weight of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConnectionThrottle {
     /// The size of the bucket (`connection_throttle_tokens`); `None` is off.
