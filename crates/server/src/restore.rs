@@ -9,7 +9,7 @@
 //!    and learn whether their sessions still exist.
 //! 4. The files of the database before go into a folder beside, where no recovery looks for them.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -93,11 +93,11 @@ fn replace(quiet: &mut Quiet<'_>, mut tree: Tree) -> Result<Zxid, RestoreError> 
     let dirs = dirs(core);
     let options = SnapshotOptions { sync: true, ..options::snapshot(&core.config) };
     if let Err(failure) = write_snapshot(&*core.disk, &dirs.snapshots, &tree, options) {
-        // It may be there under its name and only not be safe. The next start must not find it.
+        // It may be there under its name already. Then it must go, and stay away: what is logged from now on would be
+        // hidden by it at the next start.
         let path = dirs.snapshots.join(zabra_storage::snapshot_name(zxid, options.compression));
-        let removed = core.disk.remove(&path);
-        if removed.is_err_and(|error| error.kind() != ErrorKind::NotFound) {
-            core.fail(format!("{} holds a database that was not restored; remove it", path.display()));
+        if let Err(error) = forget(&*core.disk, &path, &dirs.snapshots) {
+            core.fail(format!("{} may hold a database that was not restored: {error}", path.display()));
         }
         return Err(failure.into());
     }
@@ -122,6 +122,14 @@ fn replace(quiet: &mut Quiet<'_>, mut tree: Tree) -> Result<Zxid, RestoreError> 
     // A large one takes a while to fall apart.
     drop(before);
     Ok(zxid)
+}
+
+/// Removes a file, if it is there, so that a crash cannot bring it back.
+fn forget(disk: &dyn Disk, file: &Path, dir: &Path) -> io::Result<()> {
+    match disk.remove(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => disk.sync_dir(dir),
+    }
 }
 
 /// Brings the tree to a later zxid without a change.

@@ -1,12 +1,14 @@
 //! A server inside the test.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use zabra_server::Server;
 use zabra_server::config::{Config, Endpoint, FourLetterWords};
+use zabra_storage::{Disk, RealDisk};
 use zabra_testkit::{RawClient, RawRequest, four_letter};
 
 /// Far beyond what a busy machine needs.
@@ -27,16 +29,21 @@ impl Running {
 
     /// The same after a change to its configuration.
     pub(crate) fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(Arc::new(RealDisk), change)
+    }
+
+    /// The same on a disk that a test makes fail.
+    pub(crate) fn start_on(disk: Arc<dyn Disk>, change: impl FnOnce(&mut Config)) -> Self {
         let dir = TempDir::new().unwrap();
         let mut config = Config::default();
         config.listen.client = Some(Endpoint::loopback(0));
         config.storage.data_dir = dir.path().join("data");
-        config.storage.data_log_dir = config.storage.data_dir.clone();
         config.admin.enabled = false;
         config.four_letter_words = FourLetterWords::All;
         change(&mut config);
+        config.storage.data_log_dir = config.storage.data_dir.clone();
         let runtime = Runtime::new().unwrap();
-        let server = runtime.block_on(Server::start(config)).unwrap();
+        let server = runtime.block_on(Server::start_on(config, disk)).unwrap();
         Self { server: Some(server), runtime, _dir: dir }
     }
 
@@ -47,6 +54,13 @@ impl Running {
         self.runtime.block_on(server.stop()).unwrap();
         self.server = Some(self.runtime.block_on(Server::start(config)).unwrap());
         self
+    }
+
+    /// Stops the server, however it takes it.
+    pub(crate) fn abandon(mut self) {
+        if let Some(server) = self.server.take() {
+            let _ = self.runtime.block_on(server.stop());
+        }
     }
 
     pub(crate) fn server(&self) -> &Server {

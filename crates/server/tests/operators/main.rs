@@ -7,3 +7,4 @@ mod common;
 mod four_letter;
 mod http;
 mod metrics;
+mod restore;
