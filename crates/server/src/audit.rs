@@ -181,8 +181,7 @@ enum Asked {
 }
 
 impl Audited {
-    /// Notes a request before it is prepared; `None` for one that is not audited, or that is refused because it cannot
-    /// be read.
+    /// Notes a request before it is prepared; `None` for one that is not audited.
     pub(crate) fn new(
         (session, remote, identities): (SessionId, IpAddr, &[Identity]),
         schemes: &Providers,
@@ -196,17 +195,24 @@ impl Audited {
         })
     }
 
+    fn line(&self, fields: Fields<'_>) -> Line {
+        Fields { session: Some(self.session), user: self.user.as_deref(), ip: Some(&self.ip), ..fields }
+            .line()
+    }
+
+    /// Says that it was refused before it became a transaction.
+    pub(crate) fn refused(&self) -> Line {
+        self.line(match &self.asked {
+            Asked::One { operation, path, .. } => {
+                Fields::new(*operation, Verdict::Failure).of_node(path.as_deref())
+            }
+            Asked::Many(_) => Fields::new(Operation::Multi, Verdict::Failure),
+        })
+    }
+
     /// Says what became of it.
     pub(crate) fn conclude(&self, txn: &Txn<'_>, outcome: &Outcome, lines: &mut Vec<Line>) {
-        let mut say = |fields: Fields<'_>| {
-            let whose = Fields {
-                session: Some(self.session),
-                user: self.user.as_deref(),
-                ip: Some(&self.ip),
-                ..fields
-            };
-            lines.push(whose.line());
-        };
+        let mut say = |fields: Fields<'_>| lines.push(self.line(fields));
         match (&self.asked, txn) {
             (Asked::One { operation, path, mode, acl }, txn) => {
                 let verdict = match (txn, outcome) {
@@ -249,7 +255,22 @@ impl Asked {
             mode: None,
             acl: None,
         };
-        Some(match Request::decode(op, &mut reader).ok()? {
+        let Ok(request) = Request::decode(op, &mut reader) else {
+            // All of them but a reconfiguration begin with a path.
+            let mut reader = Reader::with_limit(body, limit);
+            let operation = match op {
+                OpCode::Create | OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl => {
+                    Operation::Create
+                }
+                OpCode::Delete => Operation::Delete,
+                OpCode::SetData => Operation::SetData,
+                OpCode::SetAcl => Operation::SetAcl,
+                OpCode::Reconfig => return Some(plain(Operation::Reconfig, None)),
+                _ => return None,
+            };
+            return Some(plain(operation, reader.text("path").ok().flatten()));
+        };
+        Some(match request {
             Request::Create(create) => Self::One {
                 operation: Operation::Create,
                 path: create.path.map(Cow::into_owned),

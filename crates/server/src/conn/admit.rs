@@ -18,7 +18,7 @@ use zabra_types::{Identity, KeeperError, Xid, Zxid};
 
 use super::Conn;
 use super::task::Closed;
-use crate::audit::Audited;
+use crate::audit::{self, Audited};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::pipeline::Origin;
@@ -60,6 +60,7 @@ pub(super) fn requests(
         held: Held::Nothing,
         packets: 0,
         tally: Tally::new(&core.stats),
+        lines: Vec::new(),
     };
     let mut rest = bytes;
     let ended = loop {
@@ -89,7 +90,11 @@ pub(super) fn requests(
         }
     };
     let (packets, received) = (batch.packets, batch.received);
+    let lines = std::mem::take(&mut batch.lines);
     drop(batch);
+    for line in lines {
+        line.write();
+    }
     conn.outbox().stats.received += packets;
     core.stats.packets_received.add(packets);
     core.stats.prep_processor_request_queued.add(packets);
@@ -110,6 +115,8 @@ struct Batch<'a> {
     held: Held<'a>,
     packets: u64,
     tally: Tally<'a>,
+    /// Audit lines about requests that never became transactions, to be written without locks.
+    lines: Vec<audit::Line>,
 }
 
 /// What follows a request.
@@ -190,10 +197,12 @@ impl Batch<'_> {
             field_limit: core.field_limit(),
         };
         let from = Submitter { session, xid, identities: &self.identities };
-        let audited = core.config.audit.enabled.then(|| {
+        let audited = if core.config.audit.enabled {
             let who = (session, conn.remote().ip(), &*self.identities);
             Audited::new(who, &core.schemes, (op, body, core.field_limit()))
-        });
+        } else {
+            None
+        };
         let leave = op == OpCode::CloseSession;
         let start = leave.then(Instant::now);
         let prepared = brain.preparer.prepare(&at, &from, op, body);
@@ -207,12 +216,13 @@ impl Batch<'_> {
                     count_quota_refusal(core, &proposal, op, body);
                 }
                 conn.outbox().gate.push_write(proposal.header.zxid);
-                let audited = audited.flatten().map(Box::new);
+                let audited = audited.map(Box::new);
                 let origin = Origin::Request { conn: Arc::clone(conn), xid, op, audited };
                 core.propose(proposal, origin, self.received);
             }
             Ok(Prepared::Refused(error)) => {
                 let last_zxid = tree.last_zxid();
+                self.lines.extend(audited.map(|audited| audited.refused()));
                 self.refuse_in_order(op, xid, error, last_zxid);
             }
             Err(used_up) => {

@@ -1,10 +1,11 @@
 //! `audit.enable`.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 
 use tracing::Level;
 use zabra_proto::{AclEntry, OpCode};
-use zabra_testkit::{MultiBuilder, RawClient, RawRequest};
+use zabra_testkit::{Genuine, JvmOptions, MultiBuilder, RawClient, RawRequest, ServerSpec, Shape};
 use zabra_types::{Perms, SessionId};
 
 use crate::capture;
@@ -56,13 +57,9 @@ fn acl() -> Vec<AclEntry<'static>> {
     vec![entry(Perms::ALL, "world", "anyone"), entry(Perms::READ, "ip", "127.0.0.1")]
 }
 
-#[test]
-fn every_change_has_its_line() {
-    let _alone = alone();
-    let from = audit_lines_so_far();
-    let server = Running::start("audit.enable=true\nextendedTypesEnabled=true\n");
-    let (mut zk, connected) = RawClient::connect(server.addr(), 10_000).expect("connected");
-    let session = SessionId::from_raw(connected.session).to_string();
+/// Changes of every kind by one session, which it ends; its number.
+fn conversation(addr: SocketAddr) -> String {
+    let (mut zk, connected) = RawClient::connect(addr, 10_000).expect("connected");
     let create_as = |op, flags| {
         RawRequest::create_with(op, "/n", Some(b""), Some(&zabra_testkit::open_acl()), flags, 60_000)
     };
@@ -90,61 +87,120 @@ fn every_change_has_its_line() {
         RawRequest::delete("/a", -1),
         multi.finish(OpCode::Multi),
         failing.finish(OpCode::Multi),
+        multi.unfinished(OpCode::Multi),
         RawRequest::reconfig(None, None, None, -1),
         RawRequest::auth("digest", Some(b"ben:secret")),
         RawRequest::create("/e", b"", 1),
-        // Reads have none, nor has what cannot be read.
+        // Reads have no line, but a change that cannot be read has.
         get("/e"),
         RawRequest::new(OpCode::SetData.code(), vec![0, 0]),
-        // What a client chooses cannot pass for a line of its own.
-        RawRequest::create("/evil\nsession=0x1\tuser=root", b"", 77),
         RawRequest::bare(OpCode::CloseSession),
     ];
     for request in &requests {
-        match request.op {
-            // The answer to auth has a number of its own.
-            100 => {
-                zk.send_all([(-4, request)]).expect("sent");
-                assert_eq!(zk.receive_reply(zabra_testkit::Shape::Nothing).expect("a reply").err, 0);
-            }
-            _ => drop(zk.call(request).expect("a reply")),
+        if request.op == OpCode::Auth.code() {
+            // Its reply has a number of its own.
+            zk.send_all([(-4, request)]).expect("sent");
+            assert_eq!(zk.receive_reply(Shape::Nothing).expect("a reply").err, 0);
+        } else {
+            zk.call(request).expect("a reply");
         }
     }
-    server.stop().expect("stops in good order");
+    SessionId::from_raw(connected.session).to_string()
+}
 
+/// What is told about it, from the server's start to its end.
+fn told() -> Vec<(Level, String)> {
     let mine = |rest: &str| format!("session=0xS user=127.0.0.1 ip=127.0.0.1 operation={rest}");
     let bens = |rest: &str| format!("session=0xS user=127.0.0.1,ben ip=127.0.0.1 operation={rest}");
     let acl = "acl=world:anyone:cdrwaip:127.0.0.1:r";
-    assert_eq!(
-        without_user(lines(from, &session)),
-        [
-            ok("user=U operation=serverStart result=success"),
-            ok(&mine("create znode=/a znode_type=persistent result=success")),
-            failed(&mine("create znode=/a znode_type=persistent result=failure")),
-            ok(&mine("create znode=/n0000000001 znode_type=persistent_sequential result=success")),
-            ok(&mine("create znode=/n znode_type=container result=success")),
-            ok(&mine("delete znode=/n result=success")),
-            ok(&mine("create znode=/n znode_type=persistent_with_ttl result=success")),
-            ok(&mine("setData znode=/a result=success")),
-            failed(&mine("setData znode=/nowhere result=failure")),
-            ok(&mine(&format!("setAcl znode=/a {acl} result=success"))),
-            failed(&mine(&format!("setAcl znode=/nowhere {acl} result=failure"))),
-            failed(&mine("delete znode=/a result=failure")),
-            ok(&mine("delete znode=/a result=success")),
-            ok(&mine("create znode=/m znode_type=persistent result=success")),
-            ok(&mine("create znode=/seq-0000000005 result=success")),
-            ok(&mine("setData znode=/m result=success")),
-            ok(&mine("delete znode=/m result=success")),
-            failed(&mine("multiOperation result=failure")),
-            failed(&mine("reconfig result=failure")),
-            ok(&bens("create znode=/e znode_type=ephemeral result=success")),
-            failed(&bens("create znode=/evil\\nsession=0x1\\tuser=root result=failure")),
-            ok(
-                "session=0xS user=U operation=ephemeralZNodeDeletionOnSessionCloseOrExpire znode=/e result=success"
-            ),
-            ok("user=U operation=serverStop result=invoked"),
-        ]
-    );
+    vec![
+        ok("user=U operation=serverStart result=success"),
+        ok(&mine("create znode=/a znode_type=persistent result=success")),
+        failed(&mine("create znode=/a znode_type=persistent result=failure")),
+        ok(&mine("create znode=/n0000000001 znode_type=persistent_sequential result=success")),
+        ok(&mine("create znode=/n znode_type=container result=success")),
+        ok(&mine("delete znode=/n result=success")),
+        ok(&mine("create znode=/n znode_type=persistent_with_ttl result=success")),
+        ok(&mine("setData znode=/a result=success")),
+        failed(&mine("setData znode=/nowhere result=failure")),
+        ok(&mine(&format!("setAcl znode=/a {acl} result=success"))),
+        failed(&mine(&format!("setAcl znode=/nowhere {acl} result=failure"))),
+        failed(&mine("delete znode=/a result=failure")),
+        ok(&mine("delete znode=/a result=success")),
+        ok(&mine("create znode=/m znode_type=persistent result=success")),
+        ok(&mine("create znode=/seq-0000000005 result=success")),
+        ok(&mine("setData znode=/m result=success")),
+        ok(&mine("delete znode=/m result=success")),
+        failed(&mine("multiOperation result=failure")),
+        failed(&mine("multiOperation result=failure")),
+        failed(&mine("reconfig result=failure")),
+        ok(&bens("create znode=/e znode_type=ephemeral result=success")),
+        failed(&bens("setData result=failure")),
+        ok(
+            "session=0xS user=U operation=ephemeralZNodeDeletionOnSessionCloseOrExpire znode=/e result=success",
+        ),
+        ok("user=U operation=serverStop result=invoked"),
+    ]
+}
+
+#[test]
+fn every_change_has_its_line() {
+    let _alone = alone();
+    let from = audit_lines_so_far();
+    let server = Running::start("audit.enable=true\nextendedTypesEnabled=true\n");
+    let session = conversation(server.addr());
+    server.stop().expect("stops in good order");
+    assert_eq!(without_user(lines(from, &session)), told());
+}
+
+/// Has the genuine server write its audit log, and nothing else, as `level message`.
+const LOGBACK: &str = r#"<configuration>
+    <appender name="AUDIT" class="ch.qos.logback.core.ConsoleAppender">
+        <encoder><pattern>AUDIT %p %m%n</pattern></encoder>
+    </appender>
+    <logger name="org.apache.zookeeper.audit.Slf4jAuditLogger" level="INFO"><appender-ref ref="AUDIT"/></logger>
+</configuration>
+"#;
+
+#[test]
+fn the_genuine_server_writes_the_same_lines() {
+    let Some(genuine) = Genuine::find_or_skip("the_genuine_server_writes_the_same_lines") else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let logback = dir.path().join("logback.xml");
+    std::fs::write(&logback, LOGBACK).expect("written");
+    let mut server = ServerSpec::new(genuine.program(&JvmOptions::small()))
+        .with("audit.enable", "true")
+        .with("extendedTypesEnabled", "true")
+        .with_property("logback.configurationFile", &logback.display().to_string())
+        .start()
+        .expect("the genuine server starts");
+    let session = conversation(server.addr());
+    server.stop().expect("stops in good order");
+    let log = server.log_tail(usize::MAX);
+    let lines = log.lines().filter_map(|line| line.strip_prefix("AUDIT ")?.split_once(' '));
+    let lines = lines.map(|(level, text)| {
+        let level = level.parse().expect("a level");
+        // Its identities are in no order.
+        let text = text.replace("=ben,127.0.0.1\t", "=127.0.0.1,ben\t");
+        (level, text.replace(&session, "0xS").replace('\t', " "))
+    });
+    assert_eq!(without_user(lines.collect()), told());
+}
+
+#[test]
+fn what_a_client_chooses_cannot_pass_for_a_line_of_its_own() {
+    let _alone = alone();
+    let from = audit_lines_so_far();
+    let server = Running::start("audit.enable=true\n");
+    let (mut zk, connected) = RawClient::connect(server.addr(), 10_000).expect("connected");
+    let session = SessionId::from_raw(connected.session).to_string();
+    // The genuine server has no line for a mode that it does not know.
+    let evil = RawRequest::create("/evil\nsession=0x1\tuser=root\u{85}\u{7f}", b"", 77);
+    assert_ne!(err(&mut zk, &evil), 0);
+    server.stop().expect("stops in good order");
+    let line = "session=0xS user=127.0.0.1 ip=127.0.0.1 operation=create \
+                znode=/evil\\nsession=0x1\\tuser=root\\u{85}\\u{7f} result=failure";
+    assert_eq!(lines(from, &session)[1], failed(line));
 }
 
 #[test]
@@ -153,7 +209,7 @@ fn a_session_that_expires_and_one_closed_by_an_old_style_record_have_lines() {
     for lines_of_file in ["audit.enable=true\n", "audit.enable=true\ncloseSessionTxn.enabled=false\n"] {
         let from = audit_lines_so_far();
         let server = Running::start(lines_of_file);
-        let (mut zk, connected) = RawClient::connect(server.addr(), 200).expect("connected");
+        let (mut zk, connected) = RawClient::connect(server.addr(), 1000).expect("connected");
         let session = SessionId::from_raw(connected.session).to_string();
         assert_eq!(err(&mut zk, &RawRequest::create("/e", b"", 1)), 0);
         assert!(closes(&mut zk), "silent, so it expires");
