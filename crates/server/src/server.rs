@@ -278,11 +278,15 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
     let start = Instant::now();
     let failed = |source| StartError::Data { data_dir: config.storage.data_dir.clone(), source };
     let mut replayed = Logged::default();
+    let mut replay_begun = None;
     let recovered = zabra_storage::recover(&disk, &options::recover(&config), |_, payload| {
+        replay_begun.get_or_insert_with(Instant::now);
         replayed.entries += 1;
         replayed.bytes += payload.len() as u64;
     })
     .map_err(failed)?;
+    let restored = Instant::now();
+    let replay_begun = replay_begun.unwrap_or(restored);
     let report = recovered.report;
     tell(&report);
     if report.origin == Origin::Missing {
@@ -319,6 +323,8 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
     let brain = Brain { preparer: Preparer::new(options::node(&config), last), sessions };
     let core = Core::new(config, CoreParts { clock, disk, waker, brain, tree });
     core.stats.dbinittime.record(millis(recovery.took));
+    core.stats.startup_snap_load_time.record(millis(replay_begun.duration_since(start)));
+    core.stats.startup_txns_load_time.record(millis(restored.duration_since(replay_begun)));
     core.stats.startup_txns_loaded.record(recovery.txns_replayed);
     core.stats.digest_mismatches_count.add(report.mismatches);
     Ok(Parts { core, wakes, recovery, log, replayed })

@@ -90,7 +90,7 @@ pub(super) async fn restore(admin: &Arc<Admin>, name: &str, snapshot: Body) -> A
         warn!(why, "a restore was refused");
         return Answer::refusal(name, status, why);
     }
-    let input = body::reader(snapshot);
+    let input = body::reader(snapshot, core.config.admin.idle_timeout);
     let restored = spawn_blocking({
         let core = Arc::clone(core);
         move || restore::restore(&core, input)

@@ -5,12 +5,14 @@ use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use zabra_storage::DiskFile;
 
 /// Pieces on their way between the connection and the blocking side.
@@ -27,16 +29,18 @@ pub(super) struct BodyReader {
     current: Bytes,
 }
 
-/// Begins to read a body.
-pub(super) fn reader(mut body: Body) -> BodyReader {
+/// Begins to read a body. A client that sends nothing for `idle_timeout` is given up.
+pub(super) fn reader(mut body: Body, idle_timeout: Duration) -> BodyReader {
     let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
     tokio::spawn(async move {
         loop {
-            let piece = match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+            let piece = match timeout(idle_timeout, frame).await {
                 // Trailers say nothing here.
-                Some(Ok(frame)) => frame.into_data().map_or(Ok(Bytes::new()), Ok),
-                Some(Err(error)) => Err(io::Error::other(error)),
-                None => return,
+                Ok(Some(Ok(frame))) => frame.into_data().map_or(Ok(Bytes::new()), Ok),
+                Ok(Some(Err(error))) => Err(io::Error::other(error)),
+                Ok(None) => return,
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends no more")),
             };
             let failed = piece.is_err();
             // Nobody wants the rest when the reader is gone.

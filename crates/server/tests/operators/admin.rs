@@ -340,6 +340,41 @@ fn a_busy_port_stops_only_a_server_that_was_told_to_use_it() {
 }
 
 #[test]
+fn behind_a_proxy_the_address_is_the_one_it_tells() {
+    let ask = |admin, from: &str| {
+        let headers = [("Authorization", "ip"), ("X-Forwarded-For", from)];
+        request(admin, "GET", "/commands/snapshot?streaming=false", &headers, b"").status
+    };
+    for (believed, allowed) in [(false, 403), (true, 200)] {
+        let (running, admin) = start_with(|config| config.access.use_x_forwarded_for = believed);
+        let (mut client, _) = running.client();
+        let entry = |perms, scheme: &'static str, id: &'static str| zabra_proto::AclEntry {
+            perms,
+            scheme: Some(scheme.into()),
+            id: Some(id.into()),
+        };
+        let acl = [entry(Perms::ALL, "ip", "10.1.2.3")];
+        succeed(&mut client, &RawRequest::set_acl("/", Some(&acl), -1));
+        assert_eq!(ask(admin, "10.1.2.3, 10.9.9.9"), allowed);
+        assert_eq!(ask(admin, "10.9.9.9, 10.1.2.3"), 403);
+        assert_eq!(ask(admin, "nobody"), if believed { 401 } else { 403 });
+    }
+}
+
+#[test]
+fn an_upload_that_stalls_is_given_up() {
+    use std::io::{Read, Write};
+    let (_running, admin) = start_with(|config| config.admin.idle_timeout = Duration::from_millis(20));
+    let mut stream = std::net::TcpStream::connect(admin).unwrap();
+    stream.set_read_timeout(Some(crate::common::PATIENCE)).unwrap();
+    let head = "POST /commands/restore HTTP/1.1\r\nHost: test\r\nAuthorization: ip\r\nContent-Length: 100\r\n\r\nZKSN";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("the client sends no more"), "{answer}");
+}
+
+#[test]
 fn a_silent_connection_is_closed() {
     use std::io::Read;
     let (_running, admin) = start_with(|config| config.admin.idle_timeout = Duration::from_millis(1));
