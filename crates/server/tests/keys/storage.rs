@@ -32,7 +32,8 @@ fn snap_count_takes_snapshots_and_rolls_the_log() {
     let dir = tempfile::tempdir().expect("a directory");
     let server = Running::start_in(dir.path(), "snapCount=20\n");
     write_until(&server, dir.path(), "snapshot.", 3);
-    assert!(files(dir.path(), "log.").len() >= 3);
+    // One before each snapshot but the first, which is of nothing; that behind the last begins with the next write.
+    assert!(files(dir.path(), "log.").len() >= 2);
 }
 
 #[test]
