@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -18,6 +19,33 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a server: standalone on 127.0.0.1:2181 with no argument, or as a zoo.cfg says
     Server(ServerArguments),
+    /// Work on the data of a server that is not running
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+/// The commands on data.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Cut the transaction log where it is damaged, so that the server starts again
+    Repair(RepairArguments),
+}
+
+/// Arguments of `zabra data repair`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without --apply nothing is changed. What is cut is kept in the same directory, under names beginning with `removed-`.
+Promises made to clients after the place of the damage are lost, unless it is a write that a power failure cut short.
+The server must not be running.")]
+pub(crate) struct RepairArguments {
+    /// The zoo.cfg of the server, or its dataDir
+    pub(crate) place: PathBuf,
+    /// The dataLogDir, if it is another directory and no zoo.cfg is given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+    /// Do it
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 /// How the server's log looks.

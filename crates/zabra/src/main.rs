@@ -1,6 +1,7 @@
 //! The `zabra` program: arguments, wiring, exit codes. One module per command.
 
 mod cli;
+mod data;
 mod exit;
 mod logging;
 mod server;
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let outcome = match cli.command {
         cli::Command::Server(arguments) => server::run(&arguments),
+        cli::Command::Data(cli::DataCommand::Repair(arguments)) => data::repair(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
