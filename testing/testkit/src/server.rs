@@ -190,6 +190,16 @@ impl ServerProcess {
         self.home.path().join("data")
     }
 
+    /// The directory its data, zoo.cfg and log are in.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What the next start uses: another configuration on the same data.
+    pub fn spec_mut(&mut self) -> &mut ServerSpec {
+        &mut self.spec
+    }
+
     /// Keeps the directory when the server is dropped, and says where it is.
     pub fn keep_home(&mut self) -> &Path {
         self.home.disable_cleanup(true);
@@ -205,7 +215,11 @@ impl ServerProcess {
         self.wait_serving()
     }
 
-    fn spawn(&mut self) -> Result<(), HarnessError> {
+    /// Starts the process on the same data and port without waiting for it, so that it can be killed on the way.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&mut self) -> Result<(), HarnessError> {
         let home = self.home.path();
         let mut cfg = format!("dataDir={}\nclientPort={}\n", self.data_dir().display(), self.port);
         for (key, value) in &self.spec.config {
