@@ -161,6 +161,8 @@ impl Generator {
             }
             let settles = match call.request {
                 Request::SetAcl(..) => true,
+                // Pending, this is an ephemeral node; applied, a container.
+                Request::Create { op: OpCode::CreateContainer, flags, .. } => flags != 4,
                 _ => self.quota_enforced && is_write(&call.request),
             };
             calls.push(call);
