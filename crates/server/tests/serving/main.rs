@@ -1,5 +1,6 @@
 //! A server in this process, and raw clients that see every byte.
 
+mod checklist;
 mod durability;
 mod hostile;
 mod order;
