@@ -37,19 +37,31 @@ impl Source {
         })
     }
 
-    /// Starts the server, its data below `data_root`. Everything is as shipped, except that connections are not limited
-    /// and sessions may last as long as a measurement.
+    /// How the server is set up, its data below `data_root`; `None` for one that runs already.
+    pub(crate) fn spec(&self, data_root: Option<&Path>) -> Option<ServerSpec> {
+        match self {
+            Self::Start { program, .. } => Some(spec(program, data_root)),
+            Self::Running(_) => None,
+        }
+    }
+
+    /// Starts the server, its data below `data_root`.
     pub(crate) fn start(&self, data_root: Option<&Path>) -> Result<Contender, Box<dyn Error>> {
         Ok(match self {
             Self::Running(addr) => Contender { name: addr.to_string(), addr: *addr, server: None },
             Self::Start { name, program } => {
-                let mut spec = ServerSpec::new(program.clone()).with("maxSessionTimeout", "3600000");
-                spec.data_root = data_root.map(Path::to_path_buf);
-                let server = spec.start()?;
+                let server = spec(program, data_root).start()?;
                 Contender { name: name.clone(), addr: server.addr(), server: Some(server) }
             }
         })
     }
+}
+
+/// Everything as shipped, except that connections are not limited and sessions may last as long as a measurement.
+fn spec(program: &Program, data_root: Option<&Path>) -> ServerSpec {
+    let mut spec = ServerSpec::new(program.clone()).with("maxSessionTimeout", "3600000");
+    spec.data_root = data_root.map(Path::to_path_buf);
+    spec
 }
 
 impl Contender {

@@ -1,4 +1,5 @@
-//! Measures servers that speak the ZooKeeper protocol: one load, two servers side by side, or many sessions at once.
+//! Measures servers that speak the ZooKeeper protocol: one load, two servers side by side, many sessions at once, or
+//! snapshots amid a load.
 //!
 //! The load comes from one thread that speaks the protocol itself, so that the generator costs little beside the server.
 //! See `README.md` for what to run before believing a number.
@@ -7,8 +8,10 @@ mod compare;
 mod contender;
 mod engine;
 mod measure;
+mod paced;
 mod row;
 mod scale;
+mod snapshots;
 mod wire;
 mod workload;
 
@@ -38,6 +41,8 @@ enum Command {
     Compare(compare::Args),
     /// Hold many sessions and watches.
     Scale(scale::Args),
+    /// Find out what clients feel of snapshots.
+    Snapshots(snapshots::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args, &mut out),
         Command::Compare(args) => compare::compare(args, &mut out),
         Command::Scale(args) => scale::scale(&args, &mut out),
+        Command::Snapshots(args) => snapshots::snapshots(&args, &mut out),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

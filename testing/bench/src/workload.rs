@@ -13,6 +13,8 @@ const ROOT: &str = "/bench";
 const MULTI_LEN: usize = 10;
 /// Requests in flight while preparing.
 const PREPARE_DEPTH: usize = 64;
+/// Nodes in a directory of those that fill a tree.
+const DIRECTORY_LEN: usize = 1000;
 /// Creates in one multi while filling.
 const FILL_MULTI_LEN: usize = 100;
 
@@ -71,9 +73,13 @@ pub(crate) fn fill_flat(addr: SocketAddr, count: usize) -> io::Result<()> {
     prepare(addr, Shape { op: Op::Get, nodes: count, data_len: 0, reads: 100 })
 }
 
+/// The path of a node that fills a tree.
+pub(crate) fn filled_node(n: usize) -> String {
+    format!("{}/n{n:07}", directory(n / DIRECTORY_LEN))
+}
+
 /// Makes `count` nodes of `data_len` bytes, a thousand in a directory.
 pub(crate) fn fill(addr: SocketAddr, count: usize, data_len: usize) -> io::Result<()> {
-    const DIRECTORY_LEN: usize = 1000;
     let mut engine = Engine::connect(addr, 1, 8)?;
     let mut requests =
         vec![RawRequest::create(ROOT, b"", 0), RawRequest::create(&format!("{ROOT}/fill"), b"", 0)];
@@ -83,8 +89,7 @@ pub(crate) fn fill(addr: SocketAddr, count: usize, data_len: usize) -> io::Resul
     let multis = (0..count).step_by(FILL_MULTI_LEN).map(|from| {
         let mut multi = MultiBuilder::new();
         for n in from..(from + FILL_MULTI_LEN).min(count) {
-            let path = format!("{}/n{:07}", directory(n / DIRECTORY_LEN), n);
-            multi.push(&RawRequest::create(&path, &data, 0));
+            multi.push(&RawRequest::create(&filled_node(n), &data, 0));
         }
         multi.finish(OpCode::Multi)
     });
