@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use zabra_proto::FieldLimit;
+use zabra_proto::{FieldLimit, FrameLimits};
 use zabra_server::chain;
 use zabra_server::config::{Config, Flags};
 use zabra_storage::{DataDirs, Disk, RealDisk, RepairPlan, StorageError, plan_repair, valid_snapshots};
@@ -54,8 +54,8 @@ fn place(arguments: &RepairArguments) -> Result<(DataDirs, FieldLimit), Failure>
     let loaded = Config::load(&arguments.place, &Flags::from_env())
         .map_err(|error| Failure::new(Code::Invocation, chain(&error)))?;
     let (storage, requests) = (loaded.config.storage, loaded.config.requests);
-    let limit = requests.packet_max as usize + requests.extra_size as usize;
-    Ok((DataDirs::new(&storage.data_dir, &storage.data_log_dir), FieldLimit(limit)))
+    let limits = FrameLimits::new(requests.packet_max as usize, Some(requests.extra_size as usize));
+    Ok((DataDirs::new(&storage.data_dir, &storage.data_log_dir), FieldLimit(limits.field_len_max)))
 }
 
 fn failed(error: StorageError) -> Failure {
