@@ -15,6 +15,7 @@ mod frame;
 mod header;
 mod multi;
 mod op;
+mod quorum;
 mod record;
 mod reply;
 mod request;
@@ -29,6 +30,10 @@ pub use frame::{
 pub use header::{MultiHeader, ReplyHeader, RequestHeader};
 pub use multi::{MultiOp, MultiRead, read_multi, read_multi_read, write_multi_end};
 pub use op::{OpClass, OpCode};
+pub use quorum::{
+    AckEpochData, ElectionHello, LearnerInfo, Notification, PROTOCOL_VERSION, PacketKind, QuorumPacket,
+    ServerState,
+};
 pub use record::{get_persisted, put_event, put_persisted, put_stat};
 pub use reply::{put_error_result, put_reply_header};
 pub use request::{

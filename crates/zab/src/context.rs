@@ -1,0 +1,117 @@
+//! What the roles of a peer share.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use zabra_proto::{PacketKind, QuorumPacket};
+use zabra_types::{Epoch, Now, Zxid};
+
+use crate::history::History;
+use crate::{CloseReason, LinkId, Members, Options, Output, StoreOp, Ticket};
+
+/// What outlives a role: this server's durable state as far as it has been ordered, and its history.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The highest epoch promised. Raised when the write is ordered; it may be revealed when the write is stored.
+    pub(crate) accepted_epoch: Epoch,
+    /// The epoch whose history is complete here. As above.
+    pub(crate) current_epoch: Epoch,
+    /// The history, its end being *appended*.
+    pub(crate) history: History,
+    /// Everything up to here is on this server's disk.
+    pub(crate) flushed: Zxid,
+    /// Everything up to here is in the tree.
+    pub(crate) applied: Zxid,
+    /// Data may be missing: this server may only be filled by a leader.
+    pub(crate) data_missing: bool,
+    tickets: u64,
+    links: u64,
+}
+
+impl State {
+    pub(crate) fn new(accepted_epoch: Epoch, current_epoch: Epoch, last: Zxid, data_missing: bool) -> Self {
+        Self {
+            accepted_epoch,
+            current_epoch,
+            history: History::after(last),
+            flushed: last,
+            applied: last,
+            data_missing,
+            tickets: 0,
+            links: 0,
+        }
+    }
+
+    /// What votes and ACKEPOCH tell: the last transaction of the history, [`Zxid::NONE`] when data may be missing. The
+    /// caller has waited until it is flushed.
+    pub(crate) fn last_zxid(&self) -> Zxid {
+        if self.data_missing { Zxid::NONE } else { self.history.last() }
+    }
+}
+
+/// What a role works with while it handles one input.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Now,
+    pub(crate) options: &'a Options,
+    pub(crate) members: &'a Members,
+    pub(crate) state: &'a mut State,
+    pub(crate) out: &'a mut Vec<Output>,
+}
+
+impl Context<'_> {
+    pub(crate) fn send(&mut self, link: LinkId, kind: PacketKind, zxid: Zxid) {
+        self.send_packet(link, QuorumPacket::bare(kind, zxid));
+    }
+
+    pub(crate) fn send_data(&mut self, link: LinkId, kind: PacketKind, zxid: Zxid, data: Bytes) {
+        self.send_packet(link, QuorumPacket::with_data(kind, zxid, data));
+    }
+
+    pub(crate) fn send_packet(&mut self, link: LinkId, packet: QuorumPacket) {
+        self.out.push(Output::Send { link, packet });
+    }
+
+    pub(crate) fn close(&mut self, link: LinkId, why: CloseReason) {
+        self.out.push(Output::Close { link, why });
+    }
+
+    /// Orders a durable change; its completion carries the ticket.
+    pub(crate) fn store(&mut self, op: StoreOp) -> Ticket {
+        match &op {
+            StoreOp::AcceptedEpoch(epoch) => self.state.accepted_epoch = *epoch,
+            StoreOp::CurrentEpoch(epoch) => self.state.current_epoch = *epoch,
+            StoreOp::Flush | StoreOp::Truncate(_) | StoreOp::Snapshot(_) => {}
+        }
+        let ticket = self.ticket();
+        self.out.push(Output::Store { ticket, op });
+        ticket
+    }
+
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.state.tickets += 1;
+        Ticket(self.state.tickets)
+    }
+
+    /// Numbers for links that this peer asks for; the caller's own have the top bit set.
+    pub(crate) fn link(&mut self) -> LinkId {
+        self.state.links += 1;
+        LinkId(self.state.links)
+    }
+
+    /// Appends a transaction to history and log.
+    pub(crate) fn append(&mut self, zxid: Zxid, payload: Bytes) {
+        self.state.history.append(zxid, payload.clone());
+        self.out.push(Output::Append { zxid, payload });
+    }
+
+    /// Applies the history up to and including `upto`, and trims what memory need not keep.
+    pub(crate) fn apply_upto(&mut self, upto: Zxid) {
+        let state = &mut *self.state;
+        for entry in state.history.after_zxid(state.applied).take_while(|entry| entry.zxid <= upto) {
+            self.out.push(Output::Apply { zxid: entry.zxid, payload: entry.payload.clone() });
+        }
+        state.applied = state.applied.max(upto.min(state.history.last()));
+        let keep_after = state.applied.min(state.flushed);
+        state.history.trim(self.options.history_len, self.options.history_bytes, keep_after);
+    }
+}
