@@ -1,5 +1,6 @@
 //! What the roles of a peer share.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub(crate) struct State {
     pub(crate) applied: Zxid,
     /// Data may be missing: this server may only be filled by a leader.
     pub(crate) data_missing: bool,
+    /// The stores under way, in order, each with what was appended before it.
+    stores: VecDeque<(Ticket, Zxid)>,
     tickets: u64,
     links: u64,
 }
@@ -37,6 +40,7 @@ impl State {
             flushed: last,
             applied: last,
             data_missing,
+            stores: VecDeque::new(),
             tickets: 0,
             links: 0,
         }
@@ -46,6 +50,29 @@ impl State {
     /// caller has waited until it is flushed.
     pub(crate) fn last_zxid(&self) -> Zxid {
         if self.data_missing { Zxid::NONE } else { self.history.last() }
+    }
+
+    /// Everything appended up to here is on the disk. Says whether that is news.
+    pub(crate) fn note_flushed(&mut self, zxid: Zxid) -> bool {
+        assert!(zxid <= self.history.last(), "{zxid} flushed, but only {} appended", self.history.last());
+        let news = zxid > self.flushed;
+        self.flushed = self.flushed.max(zxid);
+        news
+    }
+
+    /// A store is done, and with it everything appended before it is on the disk. Says whether that is news.
+    pub(crate) fn note_stored(&mut self, ticket: Ticket) -> bool {
+        match self.stores.pop_front() {
+            Some((oldest, before)) if oldest == ticket => self.note_flushed(before),
+            oldest => panic!("{ticket:?} stored out of order: {oldest:?} is the oldest"),
+        }
+    }
+
+    /// A truncation could not be done: only a leader's snapshot helps.
+    pub(crate) fn note_cannot_truncate(&mut self, ticket: Ticket) {
+        let oldest = self.stores.pop_front();
+        assert!(oldest.is_some_and(|(oldest, _)| oldest == ticket), "{ticket:?} answered out of order");
+        self.data_missing = true;
     }
 }
 
@@ -83,6 +110,7 @@ impl Context<'_> {
             StoreOp::Flush | StoreOp::Truncate(_) | StoreOp::Snapshot(_) => {}
         }
         let ticket = self.ticket();
+        self.state.stores.push_back((ticket, self.state.history.last()));
         self.out.push(Output::Store { ticket, op });
         ticket
     }
