@@ -43,6 +43,8 @@ pub enum DecodeReason {
     Unknown(i32),
     /// Operations of two kinds that may not stand together.
     Mixed,
+    /// A text that does not say what it should.
+    Malformed,
     /// Bytes are left after the last field.
     Trailing(usize),
 }
@@ -56,6 +58,7 @@ impl fmt::Display for DecodeError {
             DecodeReason::Null => f.write_str("is null"),
             DecodeReason::Unknown(value) => write!(f, "unknown value {value}"),
             DecodeReason::Mixed => f.write_str("mixes reads and writes"),
+            DecodeReason::Malformed => f.write_str("is malformed"),
             DecodeReason::Trailing(len) => write!(f, "{len} bytes follow the last field"),
         }
     }

@@ -1,4 +1,5 @@
-//! The bytes of ZooKeeper: the jute codec, the client protocol's records, the transaction records and framing.
+//! The bytes of ZooKeeper: the jute codec, the client protocol's records, the transaction records and framing, and what
+//! servers say to each other.
 //!
 //! Decoding borrows from the input and allocates only for lists; encoding appends to a caller's buffer. Nothing here
 //! checks meaning (paths, versions, permissions): that is `node`'s work. Start with [`Reader`] and [`Request`].
@@ -31,8 +32,10 @@ pub use header::{MultiHeader, ReplyHeader, RequestHeader};
 pub use multi::{MultiOp, MultiRead, read_multi, read_multi_read, write_multi_end};
 pub use op::{OpClass, OpCode};
 pub use quorum::{
-    AckEpochData, ElectionHello, LearnerInfo, Notification, PROTOCOL_VERSION, PacketKind, QuorumPacket,
-    ServerState,
+    AckEpochData, ELECTION_HELLO_ADDRESSES_LEN_MAX, ElectionHello, ForwardedRequest, LearnerInfo,
+    NOTIFICATION_LEN_MAX, Notification, PROTOCOL_VERSION, PacketKind, QuorumPacket, ReceivedPacket,
+    RevalidateAsk, RevalidateReply, ServerState, SessionTouch, read_protocol_version, read_touches,
+    split_notification, split_packet,
 };
 pub use record::{get_persisted, put_event, put_persisted, put_stat};
 pub use reply::{put_error_result, put_reply_header};
