@@ -25,14 +25,26 @@ pub(crate) struct State {
     pub(crate) applied: Zxid,
     /// Data may be missing: this server may only be filled by a leader.
     pub(crate) data_missing: bool,
-    /// The stores under way, in order, each with what was appended before it.
-    stores: VecDeque<(Ticket, Zxid)>,
+    /// The history cannot be brought in step with the leader's by DIFF or TRUNC. It is good for votes all the same.
+    pub(crate) snapshot_needed: bool,
+    /// The stores under way, in order.
+    stores: VecDeque<Store>,
     tickets: u64,
     links: u64,
 }
 
+/// A store under way.
+#[derive(Debug)]
+struct Store {
+    ticket: Ticket,
+    op: StoreOp,
+    /// What was appended before it.
+    after: Zxid,
+}
+
 impl State {
     pub(crate) fn new(accepted_epoch: Epoch, current_epoch: Epoch, last: Zxid, data_missing: bool) -> Self {
+        let last = if data_missing { Zxid::ZERO } else { last };
         Self {
             accepted_epoch,
             current_epoch,
@@ -40,6 +52,7 @@ impl State {
             flushed: last,
             applied: last,
             data_missing,
+            snapshot_needed: false,
             stores: VecDeque::new(),
             tickets: 0,
             links: 0,
@@ -62,17 +75,32 @@ impl State {
 
     /// A store is done, and with it everything appended before it is on the disk. Says whether that is news.
     pub(crate) fn note_stored(&mut self, ticket: Ticket) -> bool {
-        match self.stores.pop_front() {
-            Some((oldest, before)) if oldest == ticket => self.note_flushed(before),
-            oldest => panic!("{ticket:?} stored out of order: {oldest:?} is the oldest"),
+        let store = self.take_store(ticket);
+        let news = self.note_flushed(store.after);
+        if let StoreOp::Truncate(last) = store.op {
+            self.history.truncate(last);
+            self.flushed = self.flushed.min(last);
+            self.applied = self.applied.min(last);
         }
+        news
     }
 
-    /// A truncation could not be done: only a leader's snapshot helps.
+    /// A truncation could not be done and changed nothing: only a leader's snapshot helps.
     pub(crate) fn note_cannot_truncate(&mut self, ticket: Ticket) {
-        let oldest = self.stores.pop_front();
-        assert!(oldest.is_some_and(|(oldest, _)| oldest == ticket), "{ticket:?} answered out of order");
-        self.data_missing = true;
+        self.take_store(ticket);
+        self.snapshot_needed = true;
+    }
+
+    /// Whether a store is under way.
+    pub(crate) fn is_storing(&self) -> bool {
+        !self.stores.is_empty()
+    }
+
+    fn take_store(&mut self, ticket: Ticket) -> Store {
+        match self.stores.pop_front() {
+            Some(store) if store.ticket == ticket => store,
+            oldest => panic!("{ticket:?} is done, but the oldest store is {oldest:?}"),
+        }
     }
 }
 
@@ -102,7 +130,8 @@ impl Context<'_> {
         self.out.push(Output::Close { link, why });
     }
 
-    /// Orders a durable change; its completion carries the ticket.
+    /// Orders a durable change; its completion carries the ticket. Epochs count from now on, a truncation when it is done:
+    /// it may turn out to be impossible, so nothing is appended before.
     pub(crate) fn store(&mut self, op: StoreOp) -> Ticket {
         match &op {
             StoreOp::AcceptedEpoch(epoch) => self.state.accepted_epoch = *epoch,
@@ -110,7 +139,7 @@ impl Context<'_> {
             StoreOp::Flush | StoreOp::Truncate(_) | StoreOp::Snapshot(_) => {}
         }
         let ticket = self.ticket();
-        self.state.stores.push_back((ticket, self.state.history.last()));
+        self.state.stores.push_back(Store { ticket, op: op.clone(), after: self.state.history.last() });
         self.out.push(Output::Store { ticket, op });
         ticket
     }

@@ -36,6 +36,9 @@ pub enum Input {
         /// What it says.
         packet: QuorumPacket,
     },
+    /// A part of the database that follows a SNAP packet came. Told now and then, it keeps a long transfer from being taken
+    /// for silence (`initLimit`).
+    SnapshotProgress(LinkId),
     /// The database that follows a SNAP packet came completely and is a database. It waits for
     /// [`crate::Output::AdoptSnapshot`].
     SnapshotReceived(LinkId),
@@ -46,8 +49,8 @@ pub enum Input {
     Flushed(Zxid),
     /// A [`crate::Output::Store`] is done and on the disk.
     Stored(Ticket),
-    /// A [`crate::StoreOp::Truncate`] cannot be done: what must remain is in no snapshot. Nothing was changed; only a leader's
-    /// snapshot helps.
+    /// A [`crate::StoreOp::Truncate`] cannot be done: what must remain is in no snapshot. Nothing was changed; only a
+    /// leader's snapshot helps. Instead of [`Self::Stored`].
     CannotTruncate(Ticket),
     /// The answer to [`crate::Output::FindInLog`].
     FoundInLog {

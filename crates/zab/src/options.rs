@@ -26,8 +26,11 @@ pub struct Options {
     /// The longest pause between two attempts to reach the leader (`leaderConnectDelayDuringRetryMs`); the first
     /// attempts follow each other faster.
     pub connect_retry: Duration,
-    /// Attempts to reach the leader.
+    /// Attempts to reach the leader, those not counted that follow the first one fast.
     pub connect_attempts: u32,
+    /// The longest wait of an observer that lost its leader before it looks for one; each takes a part of it by chance
+    /// (`observer.election.DelayMs`).
+    pub observer_delay: Duration,
     /// Transactions kept in memory for learners (`commitLogCount`).
     pub history_len: usize,
     /// Bytes of such transactions beyond which fewer are kept.

@@ -21,8 +21,8 @@
 //! | `propose(ctx, zxid, payload) -> Verdict` | × | | |
 //! | `sync(ctx, learner, token)` | × | | |
 //! | `handle_connected(ctx, link)`, `handle_not_connected` | | × | |
-//! | `handle_snapshot_received(ctx, link)` | | × | |
-//! | `handle_cannot_truncate(ctx, ticket)` | | × | The peer has noted that data is missing |
+//! | `handle_snapshot_progress(ctx, link)`, `handle_snapshot_received` | | × | |
+//! | `handle_cannot_truncate(ctx, ticket)` | | × | The state has noted that a snapshot is needed |
 //!
 //! The election lives as long as the peer, because a settled server goes on answering:
 //!
