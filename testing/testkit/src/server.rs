@@ -4,7 +4,8 @@ use crate::four_letter::four_letter;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,7 +54,7 @@ pub enum HarnessError {
 }
 
 impl HarnessError {
-    fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
@@ -142,6 +143,16 @@ impl ServerSpec {
     /// # Errors
     /// It does not come to serve.
     pub fn start(self) -> Result<ServerProcess, HarnessError> {
+        let mut server = self.create()?;
+        server.start()?;
+        Ok(server)
+    }
+
+    /// A server that has a fresh directory and a port and has not been started.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn create(self) -> Result<ServerProcess, HarnessError> {
         let mut prefix = tempfile::Builder::new();
         prefix.prefix("zabra-test-");
         let home = match &self.data_root {
@@ -150,18 +161,30 @@ impl ServerSpec {
         }
         .map_err(HarnessError::io("making a directory for a server"))?;
         let port = free_port().map_err(HarnessError::io("finding a free port"))?;
-        let mut server = ServerProcess { spec: self, home, port, child: None };
-        server.start()?;
-        Ok(server)
+        Ok(ServerProcess { spec: self, home, port, child: None })
     }
 }
 
 /// A loopback TCP port nobody listens on right now.
 ///
+/// It lies below those that systems give to outgoing connections, so that it is still free when a server that was killed
+/// comes back.
+///
 /// # Errors
 /// There is none.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    const PORTS: std::ops::Range<u16> = 10_000..32_000;
+    let mut error = None;
+    for _ in 0..100 {
+        // Hashers are seeded at random, which will do.
+        let random = RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + random as u16;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(taken) => error = Some(taken),
+        }
+    }
+    Err(error.unwrap_or_else(|| ErrorKind::AddrInUse.into()))
 }
 
 /// A server process with a directory and a port that survive its restarts. Dropping it kills it and removes the
@@ -195,7 +218,7 @@ impl ServerProcess {
         self.home.path()
     }
 
-    /// What the next start uses: another configuration on the same data.
+    /// What the next start uses: another configuration, or another program, on the same data.
     pub fn spec_mut(&mut self) -> &mut ServerSpec {
         &mut self.spec
     }
@@ -262,18 +285,27 @@ impl ServerProcess {
     }
 
     /// Waits until `srvr` reports a serving server.
-    fn wait_serving(&mut self) -> Result<(), HarnessError> {
+    ///
+    /// # Errors
+    /// It ends by itself, or does not serve in time.
+    pub fn wait_serving(&mut self) -> Result<(), HarnessError> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
             if let Some(status) = self.exited()? {
                 return Err(self.failed(format!("the server ended with {status}")));
             }
-            match four_letter(self.addr(), "srvr", Duration::from_secs(5)) {
-                Ok(answer) if answer.contains("Mode:") => return Ok(()),
-                _ => std::thread::sleep(POLL_INTERVAL),
+            if self.mode().is_some() {
+                return Ok(());
             }
+            std::thread::sleep(POLL_INTERVAL);
         }
         Err(self.failed(format!("the server does not serve after {START_TIMEOUT:?}")))
+    }
+
+    /// What it says it is, such as `leader` or `standalone`; none while it does not serve.
+    pub fn mode(&self) -> Option<String> {
+        let answer = four_letter(self.addr(), "srvr", Duration::from_secs(5)).ok()?;
+        answer.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
     }
 
     /// The exit status, if it has ended by itself.
@@ -310,16 +342,37 @@ impl ServerProcess {
         Ok(())
     }
 
+    fn signal(&self, signal: &str) -> Result<(), HarnessError> {
+        let Some(pid) = self.pid() else { return Ok(()) };
+        let sent = Command::new("kill").args([signal, &pid.to_string()]).status();
+        sent.map(drop).map_err(HarnessError::io(format!("sending {signal}")))
+    }
+
+    /// Holds it with SIGSTOP: it keeps its connections and says nothing.
+    ///
+    /// # Errors
+    /// The signal cannot be sent.
+    pub fn pause(&self) -> Result<(), HarnessError> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on after [`ServerProcess::pause`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resume(&self) -> Result<(), HarnessError> {
+        self.signal("-CONT")
+    }
+
     /// Ends it with SIGTERM and waits for it.
     ///
     /// # Errors
     /// It ignores the signal; it is killed then.
     pub fn stop(&mut self) -> Result<(), HarnessError> {
-        let Some(pid) = self.pid() else { return Ok(()) };
-        Command::new("kill")
-            .args(["-TERM", &pid.to_string()])
-            .status()
-            .map_err(HarnessError::io("sending SIGTERM"))?;
+        if self.child.is_none() {
+            return Ok(());
+        }
+        self.signal("-TERM")?;
         let deadline = Instant::now() + STOP_TIMEOUT;
         while Instant::now() < deadline {
             if self.exited()?.is_some() {
