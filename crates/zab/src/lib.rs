@@ -21,6 +21,8 @@ extern crate std;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod context;
 #[expect(dead_code, reason = "the roles that use it are being written")]
+mod election;
+#[expect(dead_code, reason = "the roles that use it are being written")]
 mod history;
 mod input;
 mod members;
@@ -29,6 +31,7 @@ mod output;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod role;
 
+pub use election::Vote;
 pub use input::Input;
 pub use members::{Members, QuorumRule};
 pub use options::{Durable, Options};

@@ -29,10 +29,11 @@
 //! | Call | Meaning |
 //! |---|---|
 //! | `begin(ctx) -> Option<Elected>` | Look for a leader. `ctx.state` is durable; its epoch and last zxid make the vote |
-//! | `handle(ctx, from, notification) -> Option<Elected>` | In every state. While a role is being left the peer holds notifications of voters back until `begin` |
+//! | `handle(ctx, from, &notification) -> Option<Elected>` | In every state. While a role is being left the peer holds notifications of voters back until `begin` |
 //! | `peer_up(ctx, server)`, `peer_down(ctx, server) -> Option<Elected>` | In every state |
+//! | `leave()` | A role is over and `begin` follows: observers that ask are not sent to it any more |
 //! | `suspect(server)` | Before `begin`: this server was lost by silence, so the next election does not wait for it |
-//! | `settled(ctx, epoch)` | The role is established: the vote's peer epoch is this from now on |
+//! | `settled(epoch)` | The role is established: the vote's peer epoch is this from now on |
 //! | `handle_deadline(ctx) -> Option<Elected>`, `next_deadline` | As above |
 //!
 //! `Some(Elected)` settles the election: state and vote are those of the result until the next `begin`.
@@ -66,4 +67,7 @@ pub(crate) enum Elected {
     Following(ServerId),
     /// This server observes another.
     Observing(ServerId),
+    /// This server was to lead, and those who elected it have turned to a better one before it had an epoch: it gives up
+    /// and looks again.
+    Deserted,
 }
