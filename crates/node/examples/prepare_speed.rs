@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for people")]
 
 use std::time::Instant;
-use zabra_node::{LiveSessions, NodeOptions, Prepared, Preparer, Proposal, Submitter, Surroundings};
+use zabra_node::{LiveSessions, NodeOptions, Owner, Prepared, Preparer, Proposal, Submitter, Surroundings};
 use zabra_proto::{AclList, FieldLimit, OpCode, Put, decode_txn};
 use zabra_tree::{Tree, TreeOptions};
 use zabra_types::{AuthSchemes, KeeperError, SessionId, WallTime, Xid, Zxid};
@@ -15,7 +15,7 @@ const ROUNDS: usize = 200;
 struct Nothing;
 
 impl LiveSessions for Nothing {
-    fn check(&self, _: SessionId) -> Result<(), KeeperError> {
+    fn check(&self, _: SessionId, _: Owner) -> Result<(), KeeperError> {
         Ok(())
     }
 }
@@ -52,7 +52,12 @@ impl Bench {
             time: WallTime::from_millis(0),
             field_limit: FieldLimit::default(),
         };
-        let from = Submitter { session: SessionId::from_raw(1), xid: Xid::default(), identities: &[] };
+        let from = Submitter {
+            session: SessionId::from_raw(1),
+            xid: Xid::default(),
+            owner: Owner::Here,
+            identities: &[],
+        };
         match self.preparer.prepare(&at, &from, op, body).unwrap() {
             Prepared::Proposal(proposal) => proposal,
             Prepared::Refused(error) => panic!("{error}"),

@@ -5,7 +5,11 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use zabra_proto::OpCode;
-use zabra_types::{Identity, KeeperError, Xid, Zxid};
+use zabra_types::{Identity, KeeperError, Xid};
+
+/// Which request of a connection is waited for: a write, or a `sync` that asks the leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GateToken(u64);
 
 /// A read that has to wait for writes of its own session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub enum Released {
     Read(QueuedRead),
     /// A request that failed without a transaction; the reply header is made now, with the zxid of now.
     Refusal(Xid, OpCode, KeeperError),
+    /// The end of a local session, which needs no transaction; as above.
+    Goodbye(Xid),
     /// A reply that was made before.
     Reply(Vec<u8>),
 }
@@ -36,9 +42,9 @@ pub enum Released {
 /// Writes wait for their transactions; whatever comes behind a write waits with it:
 ///
 /// ```text
-///   push_write(7)  push_read(a)  push_refusal(b)  push_write(9)  push_read(c)
-///   complete(7):   the reply of 7 goes out, then pop() gives a, b, and nothing more
-///   complete(9):   the reply of 9 goes out, then pop() gives c
+///   t = push_write()  push_read(a)  push_refusal(b)  u = push_write()  push_read(c)
+///   complete(t):      the reply of t goes out, then pop() gives a, b, and nothing more
+///   complete(u):      the reply of u goes out, then pop() gives c
 /// ```
 ///
 /// Nothing waits while [`Gate::is_waiting`] is false: then a read is answered and a refusal told at once, without
@@ -48,11 +54,12 @@ pub enum Released {
 #[derive(Debug, Default)]
 pub struct Gate {
     waiting: VecDeque<Waiting>,
+    next: GateToken,
 }
 
 #[derive(Debug)]
 enum Waiting {
-    Write(Zxid),
+    Write(GateToken),
     Ready(Released),
 }
 
@@ -72,9 +79,12 @@ impl Gate {
         self.waiting.is_empty()
     }
 
-    /// A write became this transaction.
-    pub fn push_write(&mut self, zxid: Zxid) {
-        self.waiting.push_back(Waiting::Write(zxid));
+    /// A write is on its way to become a transaction, or a `sync` to the leader. Tokens of a gate never come again.
+    pub fn push_write(&mut self) -> GateToken {
+        let token = self.next;
+        self.next.0 += 1;
+        self.waiting.push_back(Waiting::Write(token));
+        token
     }
 
     /// A read came while something waits.
@@ -87,6 +97,11 @@ impl Gate {
         self.push(Released::Refusal(xid, op, error));
     }
 
+    /// A local session is closed while something waits.
+    pub fn push_goodbye(&mut self, xid: Xid) {
+        self.push(Released::Goodbye(xid));
+    }
+
     /// A reply was made while something waits. Its header must not show a zxid, which would be an old one when it goes
     /// out, unless it stands for none.
     pub fn push_reply(&mut self, reply: Vec<u8>) {
@@ -97,9 +112,9 @@ impl Gate {
     ///
     /// False, and nothing happens, when the first write that waits is another or there is none: the connection was
     /// [cleared](Gate::clear) meanwhile, and the reply must not go out either.
-    pub fn complete(&mut self, zxid: Zxid) -> bool {
+    pub fn complete(&mut self, token: GateToken) -> bool {
         match self.waiting.front() {
-            Some(&Waiting::Write(first)) if first == zxid => {
+            Some(&Waiting::Write(first)) if first == token => {
                 self.waiting.pop_front();
                 true
             }
@@ -142,28 +157,33 @@ mod tests {
     fn reads_go_with_the_write_before_them() {
         let mut gate = Gate::default();
         let (xid, error) = (Xid::from_raw(2), KeeperError::MarshallingError);
-        gate.push_write(Zxid::from_raw(7));
+        let first = gate.push_write();
         gate.push_read(read(1));
         gate.push_refusal(xid, OpCode::Create, error);
-        gate.push_write(Zxid::from_raw(9));
+        let second = gate.push_write();
         gate.push_reply([3].into());
-        assert_eq!((gate.len(), gate.pop()), (5, None));
-        assert!(!gate.complete(Zxid::from_raw(9)), "not the first");
-        assert!(gate.complete(Zxid::from_raw(7)));
+        gate.push_goodbye(xid);
+        assert_eq!((gate.len(), gate.pop()), (6, None));
+        assert!(!gate.complete(second), "not the first");
+        assert!(gate.complete(first));
         assert_eq!(gate.pop(), Some(Released::Read(read(1))));
         assert_eq!(gate.pop(), Some(Released::Refusal(xid, OpCode::Create, error)));
         assert_eq!(gate.pop(), None);
-        assert!(gate.complete(Zxid::from_raw(9)));
-        assert_eq!((gate.pop(), gate.pop()), (Some(Released::Reply([3].into())), None));
+        assert!(gate.complete(second));
+        assert_eq!(gate.pop(), Some(Released::Reply([3].into())));
+        assert_eq!((gate.pop(), gate.pop()), (Some(Released::Goodbye(xid)), None));
         assert!(!gate.is_waiting() && gate.is_empty());
     }
 
     #[test]
     fn a_cleared_gate_answers_no_write() {
         let mut gate = Gate::default();
-        gate.push_write(Zxid::from_raw(7));
+        let before = gate.push_write();
         gate.clear();
-        assert!(!gate.complete(Zxid::from_raw(7)));
+        assert!(!gate.complete(before));
+        let after = gate.push_write();
+        assert!(!gate.complete(before), "the write of before is not the write of after");
+        assert!(gate.complete(after));
     }
 
     #[derive(Clone, Debug)]
@@ -192,22 +212,22 @@ mod tests {
     #[derive(Default)]
     struct Server {
         gates: [Gate; 3],
-        log: VecDeque<(usize, i32, i64)>,
+        log: VecDeque<(usize, i32, i64, GateToken)>,
         applied: i64,
         answers: [Vec<Answer>; 3],
     }
 
     impl Server {
         fn apply(&mut self) {
-            let Some((conn, xid, zxid)) = self.log.pop_front() else { return };
+            let Some((conn, xid, zxid, token)) = self.log.pop_front() else { return };
             self.applied = zxid;
-            assert!(self.gates[conn].complete(Zxid::from_raw(zxid)));
+            assert!(self.gates[conn].complete(token));
             self.answers[conn].push((xid, zxid));
             while let Some(released) = self.gates[conn].pop() {
                 let xid = match released {
                     Released::Read(read) => read.xid,
                     Released::Refusal(xid, ..) => xid,
-                    Released::Reply(_) => unreachable!("none was pushed"),
+                    Released::Goodbye(_) | Released::Reply(_) => unreachable!("none was pushed"),
                 };
                 self.answers[conn].push((xid.raw(), self.applied));
             }
@@ -237,8 +257,8 @@ mod tests {
                     Step::Read | Step::Refusal => server.answers[conn].push((xid, server.applied)),
                     Step::Write => {
                         proposed += 1;
-                        server.gates[conn].push_write(Zxid::from_raw(proposed));
-                        server.log.push_back((conn, xid, proposed));
+                        let token = server.gates[conn].push_write();
+                        server.log.push_back((conn, xid, proposed, token));
                     }
                     Step::Apply => server.apply(),
                 }

@@ -24,11 +24,16 @@ mod watch;
 #[cfg(test)]
 mod testing;
 
-pub use gate::{Gate, QueuedRead, Released};
+pub use gate::{Gate, GateToken, QueuedRead, Released};
 pub use options::NodeOptions;
-pub use prep::{EpochUsedUp, LiveSessions, Prepared, Preparer, Proposal, Submitter, Surroundings};
+pub use prep::{
+    EpochUsedUp, LiveSessions, Prepared, Preparer, Proposal, Submitter, Surroundings, check_eagerly,
+    makes_ephemeral, refuse_to_forward,
+};
 pub use read::{Caller, Reads, WatchAccess};
 pub use reaper::{Reaper, ReaperOptions};
-pub use session::{SessionTracker, TimeoutBounds, negotiate_timeout};
+pub use session::{
+    Owner, Pending, PendingRequests, SessionKind, SessionTracker, TimeoutBounds, negotiate_timeout,
+};
 pub use throttle::{Admission, AdmissionWeights, ConnectionThrottle, ThrottleOptions};
 pub use watch::{ConnId, Deliver, Events, Fired, WatchKind, WatchSummary, WatchTable};

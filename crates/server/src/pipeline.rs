@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tracing::{error, warn};
-use zabra_node::{Events, WatchTable, reply, reply::AfterReply};
+use zabra_node::{Events, GateToken, WatchTable, reply, reply::AfterReply};
 use zabra_proto::{ConnectResponse, OpCode, Txn, TxnHeader, decode_txn};
 use zabra_storage::{LogError, TxnLog};
 use zabra_tree::{DigestCheck, Outcome, Tree};
@@ -39,6 +39,8 @@ pub(crate) enum Origin {
         xid: Xid,
         /// What was asked.
         op: OpCode,
+        /// What waits for it in the connection's gate.
+        token: GateToken,
         /// What the audit log will say of it, if there is one.
         audited: Option<Box<Audited>>,
     },
@@ -405,12 +407,12 @@ impl Commit<'_> {
             Origin::Connect { conn, read_only } => {
                 self.accept(conn, header.session, read_only, latency);
             }
-            Origin::Request { conn, xid, op, audited } => {
+            Origin::Request { conn, xid, op, token, audited } => {
                 if let Some(audited) = audited {
                     audited.conclude(&txn, &outcome, self.lines);
                 }
                 self.tally.update(latency);
-                self.answer(conn, xid, op, (&header, &txn, &outcome), latency);
+                self.answer(conn, (xid, op, token), (&header, &txn, &outcome), latency);
             }
         }
         if let Some(conn) = ended.and_then(|conn| core.conns.get(conn)) {
@@ -427,15 +429,14 @@ impl Commit<'_> {
     fn answer(
         &mut self,
         conn: Arc<Conn>,
-        xid: Xid,
-        op: OpCode,
+        (xid, op, token): (Xid, OpCode, GateToken),
         (header, txn, outcome): (&TxnHeader, &Txn<'_>, &Outcome),
         latency: u64,
     ) {
         let last_zxid = self.tree.last_zxid();
         let mut outbox = conn.outbox();
         // A connection that was told to leave meanwhile gets nothing more.
-        if outbox.gate.complete(header.zxid) {
+        if outbox.gate.complete(token) {
             let start = outbox.bytes.len();
             match reply::put_write_reply(&mut outbox.bytes, (op, xid), header, txn, outcome, last_zxid) {
                 AfterReply::Keep => {}

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard, RwLockReadGuard};
 use zabra_node::{Caller, Reads, Released, WatchAccess, WatchTable, reply};
-use zabra_proto::OpCode;
+use zabra_proto::{OpCode, begin_frame, end_frame, put_reply_header};
 use zabra_tree::Tree;
 use zabra_types::{Identity, KeeperError, Xid, Zxid};
 
@@ -93,6 +93,7 @@ pub(crate) fn run_released(
             Released::Refusal(xid, op, error) => {
                 refuse((core, tally), outbox, op, xid, error, tree.last_zxid())
             }
+            Released::Goodbye(xid) => say_goodbye((core, tally), outbox, xid, tree.last_zxid()),
             Released::Reply(reply) => outbox.bytes.extend_from_slice(&reply),
         }
     }
@@ -166,4 +167,19 @@ pub(crate) fn refuse(
     let start = outbox.bytes.len();
     reply::put_refusal(&mut outbox.bytes, xid, error, last_zxid);
     core.note_reply(tally, outbox, start, (op, xid, last_zxid), 0);
+}
+
+/// Tells a client that its local session is closed; the connection closes behind it.
+pub(crate) fn say_goodbye(
+    (core, tally): (&Core, &mut Tally<'_>),
+    outbox: &mut Outbox,
+    xid: Xid,
+    last_zxid: Zxid,
+) {
+    let start = outbox.bytes.len();
+    let frame = begin_frame(&mut outbox.bytes);
+    put_reply_header(&mut outbox.bytes, xid, last_zxid, None);
+    end_frame(&mut outbox.bytes, frame);
+    outbox.closing = true;
+    core.note_reply(tally, outbox, start, (OpCode::CloseSession, xid, last_zxid), 0);
 }

@@ -15,7 +15,7 @@ impl Preparer {
         draft: &mut Draft,
         delete: &Delete<'_>,
     ) -> Result<(), KeeperError> {
-        at.sessions.check(from.session)?;
+        at.sessions.check(from.session, from.owner)?;
         let path = delete.path.as_deref().ok_or(KeeperError::MarshallingError)?;
         let parent_path = deletable(path)?;
         let parent = self.look(at, parent_path)?;
@@ -61,7 +61,7 @@ impl Preparer {
         draft: &mut Draft,
         set: &SetData<'_>,
     ) -> Result<(), KeeperError> {
-        at.sessions.check(from.session)?;
+        at.sessions.check(from.session, from.owner)?;
         let path = valid(set.path.as_deref())?;
         let node = self.look(at, path)?;
         self.allow(at, from, &node, Perms::WRITE)?;
@@ -89,7 +89,7 @@ impl Preparer {
         draft: &mut Draft,
         set: &SetAcl<'_>,
     ) -> Result<(), KeeperError> {
-        at.sessions.check(from.session)?;
+        at.sessions.check(from.session, from.owner)?;
         let path = valid(set.path.as_deref())?;
         let acl = acl::expand(set.acl.as_deref(), from.identities, at.schemes, at.field_limit)?;
         let node = self.look(at, path)?;
@@ -114,7 +114,7 @@ impl Preparer {
         draft: &mut Draft,
         check: &Check<'_>,
     ) -> Result<(), KeeperError> {
-        at.sessions.check(from.session)?;
+        at.sessions.check(from.session, from.owner)?;
         let path = valid(check.path.as_deref())?;
         let node = self.look(at, path)?;
         self.allow(at, from, &node, Perms::READ)?;

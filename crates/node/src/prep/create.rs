@@ -29,9 +29,9 @@ impl Preparer {
     ) -> Result<(), KeeperError> {
         let (mode, ttl_ms) = self.create_mode(create)?;
         if mode.is_ephemeral() {
-            at.sessions.check_global(from.session)?;
+            at.sessions.check_global(from.session, from.owner)?;
         } else {
-            at.sessions.check(from.session)?;
+            at.sessions.check(from.session, from.owner)?;
         }
         let path = create.path.as_deref().ok_or(KeeperError::MarshallingError)?;
         let parent_path = parent_of(path)?;

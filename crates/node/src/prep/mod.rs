@@ -6,14 +6,15 @@
 
 mod change;
 mod create;
+mod forward;
 mod multi;
 mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::NodeOptions;
 use crate::acl;
 use crate::outstanding::{Outstanding, PendingNode, Seen};
+use crate::{NodeOptions, Owner};
 use alloc::vec::Vec;
 use core::fmt;
 use zabra_proto::{
@@ -25,6 +26,7 @@ use zabra_types::{
     AuthSchemes, EphemeralOwner, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid,
 };
 
+pub use forward::{check_eagerly, makes_ephemeral, refuse_to_forward};
 pub use session::LiveSessions;
 
 /// Who wants something.
@@ -34,6 +36,8 @@ pub struct Submitter<'a> {
     pub session: SessionId,
     /// The request's number in that session.
     pub xid: Xid,
+    /// Through whom it came.
+    pub owner: Owner,
     /// What the connection has proved.
     pub identities: &'a [Identity],
 }
@@ -165,7 +169,7 @@ impl Preparer {
         if !self.options.reconfig_enabled {
             return Err(KeeperError::ReconfigDisabled);
         }
-        at.sessions.check(from.session)?;
+        at.sessions.check(from.session, from.owner)?;
         Err(KeeperError::Unimplemented)
     }
 
@@ -180,12 +184,13 @@ impl Preparer {
     fn next_zxid(&self) -> Result<Zxid, EpochUsedUp> {
         let epoch = self.last_zxid.epoch();
         match self.last_zxid.next() {
-            Some(zxid) => Ok(zxid),
+            // The genuine leader never proposes the last one, and its learners are not known to take it.
+            Some(zxid) if self.options.rolls_epochs || zxid.counter() < u32::MAX => Ok(zxid),
             // An epoch with the top bit set would sort before all others.
             None if self.options.rolls_epochs && epoch.get() < i32::MAX as u32 => {
                 Ok(Zxid::new(Epoch::new(epoch.get() + 1), 1))
             }
-            None => Err(EpochUsedUp(epoch)),
+            _ => Err(EpochUsedUp(epoch)),
         }
     }
 

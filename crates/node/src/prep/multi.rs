@@ -81,7 +81,7 @@ impl Preparer {
 }
 
 /// A null path anywhere in a multi refuses the whole, before anything is tried.
-const fn has_path(op: &MultiOp<'_>) -> bool {
+pub(super) const fn has_path(op: &MultiOp<'_>) -> bool {
     match op {
         MultiOp::Create(create) => create.path.is_some(),
         MultiOp::Delete(delete) => delete.path.is_some(),

@@ -1,51 +1,58 @@
 //! What the server itself asks for: sessions begin and end, containers and TTL nodes are reaped.
 
 use super::{Draft, EpochUsedUp, Preparer, Proposal, Submitter, Surroundings, parent_of};
-use crate::SessionTracker;
+use crate::Owner;
 use alloc::borrow::Cow;
 use zabra_proto::{Txn, TxnType};
 use zabra_types::{KeeperError, SessionId, Xid};
 
 /// Which sessions may write (`SessionTracker.checkSession`).
 pub trait LiveSessions {
-    /// Whether the session may write.
+    /// Whether the session may write through `owner`.
     ///
     /// # Errors
-    /// `SessionExpired` for a session that is closing or not known, `SessionMoved` for one that belongs to another
-    /// connection by now.
-    fn check(&self, session: SessionId) -> Result<(), KeeperError>;
+    /// `SessionExpired` for a session that is closing or not known, `SessionMoved` for one that has another owner by now.
+    fn check(&self, session: SessionId, owner: Owner) -> Result<(), KeeperError>;
 
     /// Whether the session may own nodes; local sessions may not.
     ///
     /// # Errors
     /// As for [`Self::check`], and `SessionExpired` or `EphemeralOnLocalSession` for a local session.
-    fn check_global(&self, session: SessionId) -> Result<(), KeeperError> {
-        self.check(session)
-    }
-}
-
-/// A session that is closing or not tracked is expired; without an ensemble every session is global and on its own
-/// connection.
-impl LiveSessions for SessionTracker {
-    fn check(&self, session: SessionId) -> Result<(), KeeperError> {
-        if self.is_live(session) { Ok(()) } else { Err(KeeperError::SessionExpired) }
+    fn check_global(&self, session: SessionId, owner: Owner) -> Result<(), KeeperError> {
+        self.check(session, owner)
     }
 }
 
 impl Preparer {
-    /// A session begins. The caller tracks it from now on.
+    /// A session begins, of this server or, with the number of its request, of a learner. The caller tracks it from now on.
     ///
     /// # Errors
     /// See [`EpochUsedUp`].
     pub fn create_session(
         &mut self,
         at: &Surroundings<'_>,
-        session: SessionId,
+        (session, xid): (SessionId, Xid),
         timeout_ms: i32,
     ) -> Result<Proposal, EpochUsedUp> {
-        let mut draft = self.own_draft(at, session, TxnType::CreateSession)?;
+        let from = Submitter { session, xid, owner: Owner::Here, identities: &[] };
+        let mut draft = self.draft(&from, at.time, TxnType::CreateSession)?;
         draft.put(TxnType::CreateSession, &Txn::CreateSession { timeout_ms }, 0);
         Ok(self.finish(at, draft, Ok(())))
+    }
+
+    /// A request of a learner that becomes nothing else: it cannot be read, or there is no such operation. The learner
+    /// waits for a transaction, so one says so.
+    ///
+    /// # Errors
+    /// See [`EpochUsedUp`].
+    pub fn refuse(
+        &mut self,
+        at: &Surroundings<'_>,
+        from: &Submitter<'_>,
+        error: KeeperError,
+    ) -> Result<Proposal, EpochUsedUp> {
+        let draft = self.draft(from, at.time, TxnType::Error)?;
+        Ok(self.finish(at, draft, Err(error)))
     }
 
     /// A session has expired, or is closed by an operator. The caller marks it closing, so that nothing it still sends
@@ -97,6 +104,7 @@ impl Preparer {
         session: SessionId,
         kind: TxnType,
     ) -> Result<Draft, EpochUsedUp> {
-        self.draft(&Submitter { session, xid: Xid::default(), identities: &[] }, at.time, kind)
+        let from = Submitter { session, xid: Xid::default(), owner: Owner::Here, identities: &[] };
+        self.draft(&from, at.time, kind)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 use zabra_auth::Refused;
-use zabra_node::{Prepared, Proposal, QueuedRead, Submitter, Surroundings};
+use zabra_node::{Owner, Prepared, Proposal, QueuedRead, Submitter, Surroundings};
 use zabra_proto::{
     OpClass, OpCode, Put, Reader, Request, RequestHeader, Txn, TxnType, begin_frame, decode_txn, end_frame,
     put_reply_header, split_frame,
@@ -196,7 +196,7 @@ impl Batch<'_> {
             time: Clock::wall(),
             field_limit: core.field_limit(),
         };
-        let from = Submitter { session, xid, identities: &self.identities };
+        let from = Submitter { session, xid, owner: Owner::Here, identities: &self.identities };
         let audited = if core.config.audit.enabled {
             let who = (session, conn.remote().ip(), &*self.identities);
             Audited::new(who, &core.schemes, (op, body, core.field_limit()))
@@ -215,9 +215,9 @@ impl Batch<'_> {
                 if core.options.enforce_quota {
                     count_quota_refusal(core, &proposal, op, body);
                 }
-                conn.outbox().gate.push_write(proposal.header.zxid);
+                let token = conn.outbox().gate.push_write();
                 let audited = audited.map(Box::new);
-                let origin = Origin::Request { conn: Arc::clone(conn), xid, op, audited };
+                let origin = Origin::Request { conn: Arc::clone(conn), xid, op, token, audited };
                 core.propose(proposal, origin, self.received);
             }
             Ok(Prepared::Refused(error)) => {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::{debug, info};
 use zabra_node::{Admission, negotiate_timeout};
 use zabra_proto::{ConnectRequest, ConnectResponse, Reader, begin_frame, end_frame};
-use zabra_types::{SessionId, SessionPassword};
+use zabra_types::{SessionId, SessionPassword, Xid};
 
 use super::Conn;
 use super::task::{Closed, Stage};
@@ -53,7 +53,7 @@ fn create(core: &Arc<Core>, conn: &Arc<Conn>, request: &ConnectRequest<'_>, time
     let session = brain.sessions.create(timeout_ms, core.clock.now());
     let tree = core.tree.read();
     let at = core.surroundings(&tree, &brain.sessions);
-    match brain.preparer.create_session(&at, session, timeout_ms) {
+    match brain.preparer.create_session(&at, (session, Xid::default()), timeout_ms) {
         Ok(proposal) => {
             let origin = Origin::Connect { conn: Arc::clone(conn), read_only: request.read_only };
             core.propose(proposal, origin, Instant::now());

@@ -69,7 +69,7 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
     {
         // Together: whoever holds the brain finds a session's connection open, or finds none.
         let mut brain = core.brain.lock();
-        brain.sessions.detach(conn.session(), conn.id());
+        brain.sessions.detach(conn.session(), conn.id(), conn.heard());
         core.conns.close(conn.id());
     }
     core.stats.connection_drop_count.increment();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use zabra_node::SessionKind;
 use zabra_types::{Now, SessionId, WallTime};
 
 use crate::clock::Clock;
@@ -14,7 +15,7 @@ pub(crate) fn by_expiry(core: &Core) -> BTreeMap<Now, Vec<SessionId>> {
     let tick = core.config.sessions.tick_time;
     let mut by_expiry: BTreeMap<Now, Vec<SessionId>> = BTreeMap::new();
     let brain = core.brain.lock();
-    for (tracked, sessions) in brain.sessions.expiry_sets() {
+    for (tracked, sessions) in brain.sessions.expiry_sets(SessionKind::Global) {
         for session in sessions {
             // The tracker hears of a connection only when the session is about to end.
             let heard = brain.sessions.conn(session).and_then(|conn| core.conns.get(conn)).map(|conn| {

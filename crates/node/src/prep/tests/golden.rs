@@ -13,7 +13,7 @@ fn world_read() -> Vec<Acl> {
 fn a_recorded_session_comes_out_with_the_recorded_digests() {
     let mut world = World::starting_at(extended(), Zxid::from_raw(0x1_0000_0000));
     let at = surroundings(&world.tree, &world.sessions, 0);
-    let session = world.preparer.create_session(&at, ALICE, 10_000).unwrap();
+    let session = world.preparer.create_session(&at, (ALICE, Xid::default()), 10_000).unwrap();
     world.proposed.push_back(session);
     world.apply_all();
     assert_eq!(world.tree.digest(), 0x51c6_d660);
@@ -65,7 +65,7 @@ fn the_first_transaction_byte_by_byte() {
     let mut world = World::new(NodeOptions::default());
     let session = SessionId::from_raw(0x0100_0022_cc60_0000);
     let at = surroundings(&world.tree, &world.sessions, 0x01a1_fc91_9152);
-    let proposal = world.preparer.create_session(&at, session, 10_000).unwrap();
+    let proposal = world.preparer.create_session(&at, (session, Xid::default()), 10_000).unwrap();
     let golden = [
         1, 0, 0, 0x22, 0xcc, 0x60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0xa1, 0xfc, 0x91, 0x91,
         0x52, 0xff, 0xff, 0xff, 0xf6, 0, 0, 0x27, 0x10, 0, 0, 0, 2, 0, 0, 0, 0, 0x51, 0xc6, 0xd6, 0x60,

@@ -1,5 +1,6 @@
 //! Preparation, tested with the real tree behind it.
 
+mod forward;
 mod golden;
 mod multi;
 mod order;
@@ -7,9 +8,9 @@ mod pending;
 mod random;
 
 use super::{LiveSessions, Prepared, Preparer, Proposal, Submitter, Surroundings};
-use crate::NodeOptions;
 use crate::reply::{AfterReply, put_write_reply};
 use crate::testing::Schemes;
+use crate::{NodeOptions, Owner};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -23,12 +24,12 @@ use zabra_types::{Acl, Identity, KeeperError, OwnerRules, SessionId, WallTime, X
 struct Sessions(BTreeSet<SessionId>);
 
 impl LiveSessions for Sessions {
-    fn check(&self, session: SessionId) -> Result<(), KeeperError> {
+    fn check(&self, session: SessionId, _: Owner) -> Result<(), KeeperError> {
         if self.0.contains(&session) { Err(KeeperError::SessionExpired) } else { Ok(()) }
     }
 
-    fn check_global(&self, session: SessionId) -> Result<(), KeeperError> {
-        self.check(session)?;
+    fn check_global(&self, session: SessionId, owner: Owner) -> Result<(), KeeperError> {
+        self.check(session, owner)?;
         if session == LOCAL { Err(KeeperError::EphemeralOnLocalSession) } else { Ok(()) }
     }
 }
@@ -85,7 +86,7 @@ impl World {
     /// Prepares, leaving the proposal outstanding.
     fn prepare(&mut self, session: SessionId, (op, body): &Ask) -> Prepared {
         let identities = Self::identities(session);
-        let from = Submitter { session, xid: Xid::from_raw(7), identities: &identities };
+        let from = Submitter { session, xid: Xid::from_raw(7), owner: Owner::Here, identities: &identities };
         let at = surroundings(&self.tree, &self.sessions, self.time);
         let prepared = self.preparer.prepare(&at, &from, *op, body).unwrap();
         if let Prepared::Proposal(proposal) = &prepared {
@@ -279,16 +280,17 @@ fn show(txn: &Txn<'_>) -> String {
 #[test]
 fn zxids_count_on_and_epochs_end() {
     let last = Zxid::from_raw(0x3_ffff_fffe);
-    let mut world = World::starting_at(NodeOptions::default(), last);
+    let mut world = World::starting_at(NodeOptions::default(), Zxid::from_raw(0x3_ffff_fffd));
     world.prepare(ALICE, &create("/a", 0));
-    assert_eq!(world.preparer.last_zxid().raw(), 0x3_ffff_ffff);
+    assert_eq!(world.preparer.last_zxid(), last, "a leader leaves the last one out");
     let identities = [];
-    let from = Submitter { session: ALICE, xid: Xid::from_raw(1), identities: &identities };
+    let from =
+        Submitter { session: ALICE, xid: Xid::from_raw(1), owner: Owner::Here, identities: &identities };
     let (op, body) = create("/b", 0);
     let at = surroundings(&world.tree, &world.sessions, 0);
     let used_up = world.preparer.prepare(&at, &from, op, &body).unwrap_err();
     assert_eq!(used_up.to_string(), "epoch 3 has no transaction numbers left");
-    assert_eq!(world.preparer.last_zxid().raw(), 0x3_ffff_ffff);
+    assert_eq!(world.preparer.last_zxid(), last);
 
     let mut world = World::starting_at(NodeOptions { rolls_epochs: true, ..NodeOptions::default() }, last);
     world.make(ALICE, &[create("/a", 0), create("/b", 0)]);
