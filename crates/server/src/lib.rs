@@ -10,6 +10,7 @@ mod clock;
 pub mod config;
 mod conn;
 mod core;
+mod ensemble;
 mod events;
 mod four_letter;
 mod http;

@@ -1,0 +1,115 @@
+//! What waits to be sent on a link, in order.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use zabra_proto::QuorumPacket;
+use zabra_types::Zxid;
+
+use super::Ended;
+
+/// Something to send.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Packets.
+    Bytes(Vec<u8>),
+    /// A piece of the log on disk.
+    Log {
+        /// The last transaction not to send.
+        after: Zxid,
+        /// The first one not to send any more.
+        before: Zxid,
+    },
+    /// The database.
+    Snapshot,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    bytes_max: usize,
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: VecDeque<Item>,
+    /// The bytes of all packets, those being written included.
+    bytes: usize,
+    ended: Option<Ended>,
+}
+
+impl Queue {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, waiting: Mutex::default(), filled: Notify::new(), over: Notify::new() }
+    }
+
+    /// Adds a packet. The link ends when too much waits.
+    pub(super) fn push(&self, packet: &QuorumPacket) {
+        let mut waiting = self.waiting.lock();
+        let Waiting { items, bytes, .. } = &mut *waiting;
+        if !matches!(items.back(), Some(Item::Bytes(_))) {
+            items.push_back(Item::Bytes(Vec::new()));
+        }
+        if let Some(Item::Bytes(last)) = items.back_mut() {
+            let before = last.len();
+            packet.encode(last);
+            *bytes += last.len() - before;
+        }
+        if *bytes > self.bytes_max {
+            let ended = Ended::Full(*bytes);
+            drop(waiting);
+            self.end(ended);
+        } else {
+            drop(waiting);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Adds something else.
+    pub(super) fn push_item(&self, item: Item) {
+        self.waiting.lock().items.push_back(item);
+        self.filled.notify_one();
+    }
+
+    /// The next thing to send, once there is one.
+    pub(super) async fn next(&self) -> Item {
+        loop {
+            if let Some(item) = self.waiting.lock().items.pop_front() {
+                return item;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// So many bytes are written.
+    pub(super) fn sent(&self, len: usize) {
+        self.waiting.lock().bytes -= len;
+    }
+
+    /// The bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.waiting.lock().bytes
+    }
+
+    /// The link is to end; only the first reason counts, and nothing is kept any more.
+    pub(super) fn end(&self, ended: Ended) {
+        let mut waiting = self.waiting.lock();
+        waiting.ended.get_or_insert(ended);
+        waiting.items.clear();
+        drop(waiting);
+        self.over.notify_one();
+    }
+
+    /// Ready when the link is to end.
+    pub(super) async fn ended(&self) -> Ended {
+        loop {
+            self.over.notified().await;
+            if let Some(ended) = self.waiting.lock().ended.take() {
+                return ended;
+            }
+        }
+    }
+}

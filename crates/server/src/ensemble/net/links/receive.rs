@@ -1,0 +1,127 @@
+//! The reading side of a link.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::mpsc::{channel, error::SendError};
+use tracing::debug;
+use zabra_proto::{PacketKind, QuorumPacket, ReceivedPacket, split_packet};
+use zabra_zab::{Input, LinkId};
+
+use super::pipe::{CHUNKS, ChunkReader};
+use super::{Ended, Inner};
+
+/// What one read takes at least.
+const READ_CHUNK: usize = 64 * 1024;
+
+/// Tells everything that comes, until the link ends.
+pub(super) async fn run(inner: &Arc<Inner>, link: LinkId, mut stream: OwnedReadHalf) -> Ended {
+    let mut bytes = BytesMut::new();
+    loop {
+        let (heard, cut) = cut_packets(inner, link, &mut bytes);
+        if !heard.is_empty() {
+            (inner.hear)(heard);
+        }
+        match cut {
+            Ok(false) => {}
+            Ok(true) => {
+                let first = std::mem::take(&mut bytes).freeze();
+                match receive_snapshot(inner, link, &mut stream, first).await {
+                    Ok(rest) => bytes = rest,
+                    Err(ended) => return ended,
+                }
+                continue;
+            }
+            Err(ended) => return ended,
+        }
+        bytes.reserve(READ_CHUNK);
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) => return Ended::Closed,
+            Ok(_) => {}
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// Takes the complete packets, up to a SNAP packet: whether there was one.
+fn cut_packets(inner: &Inner, link: LinkId, bytes: &mut BytesMut) -> (Vec<Input>, Result<bool, Ended>) {
+    let mut heard = Vec::new();
+    let limit = inner.options.field_limit;
+    loop {
+        let len = match split_packet(bytes, limit) {
+            Ok(None) => return (heard, Ok(false)),
+            Ok(Some(len)) => len,
+            Err(error) => return (heard, Err(error.into())),
+        };
+        match QuorumPacket::decode(&bytes.split_to(len).freeze(), limit) {
+            Ok(ReceivedPacket::Known(packet)) => {
+                let snapshot = packet.kind == PacketKind::Snap;
+                heard.push(Input::Packet { link, packet });
+                if snapshot {
+                    return (heard, Ok(true));
+                }
+            }
+            // As genuine servers do with what they do not know.
+            Ok(ReceivedPacket::Unknown { code }) => debug!(code, "passing over a packet of an unknown kind"),
+            Err(error) => return (heard, Err(error.into())),
+        }
+    }
+}
+
+/// Reads the database behind a SNAP packet on a thread of its own; what came behind it.
+async fn receive_snapshot(
+    inner: &Arc<Inner>,
+    link: LinkId,
+    stream: &mut OwnedReadHalf,
+    first: Bytes,
+) -> Result<BytesMut, Ended> {
+    let (sender, chunks) = channel(CHUNKS);
+    let depot = Arc::clone(&inner.depot);
+    let reading = inner.runtime.spawn_blocking(move || {
+        let mut input = ChunkReader::new(first, chunks);
+        let read = depot.read_snapshot(&mut input);
+        (read, input.into_rest())
+    });
+    let mut unsent = Bytes::new();
+    let mut end = None;
+    let mut bytes = BytesMut::new();
+    loop {
+        bytes.reserve(READ_CHUNK);
+        let read = tokio::select! {
+            read = stream.read_buf(&mut bytes) => read,
+            () = sender.closed() => break,
+        };
+        match read {
+            Ok(0) => {
+                end = Some(Ended::Closed);
+                break;
+            }
+            Ok(_) => {
+                if let Err(SendError(chunk)) = sender.send(bytes.split().freeze()).await {
+                    unsent = chunk;
+                    break;
+                }
+            }
+            Err(error) => {
+                end = Some(error.into());
+                break;
+            }
+        }
+    }
+    drop(sender);
+    let (read, rest) = reading.await.map_err(|error| Ended::Snapshot(error.to_string()))?;
+    match read {
+        Ok(tree) => {
+            if let Some(link) = inner.links.lock().get_mut(&link) {
+                link.snapshot = Some(tree);
+            }
+            inner.tell(Input::SnapshotReceived(link));
+            let mut behind = BytesMut::from(&rest[..]);
+            behind.extend_from_slice(&unsent);
+            Ok(behind)
+        }
+        Err(why) => Err(end.unwrap_or(Ended::Snapshot(why))),
+    }
+}
