@@ -20,7 +20,11 @@
 //! * A server that was elected and has not established its epoch gives up when those who elected it vote for a better
 //!   one. A genuine server waits `initLimit` for them.
 
+#[cfg(test)]
+mod fixture;
 mod round;
+#[cfg(test)]
+mod scripts;
 mod vote;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -283,11 +287,22 @@ impl Election {
             round.votes.clear();
             let own = self.own_vote(ctx);
             self.propose(ctx, if vote.beats(&own, ctx.members) { vote } else { own });
-        } else if better {
+            return self.record_looking(ctx, from, vote);
+        }
+        if better {
             self.propose(ctx, vote);
         } else if round.proposal.beats(&vote, ctx.members) {
-            self.correct(ctx, from);
+            // What it was told before its first vote in this round it may have dropped. After that it has heard
+            // everything, unless it says the same again.
+            let before = round.votes.get(&from);
+            if before.is_none_or(|before| before.vote == vote) {
+                self.correct(ctx, from);
+            }
         }
+        self.record_looking(ctx, from, vote)
+    }
+
+    fn record_looking(&mut self, ctx: &mut Context<'_>, from: ServerId, vote: Vote) -> Option<Elected> {
         let round = self.round.as_mut()?;
         let cast = CastVote::looking(vote);
         if round.votes.insert(from, cast) != Some(cast) {

@@ -20,7 +20,7 @@ extern crate std;
 
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod context;
-#[expect(dead_code, reason = "the roles that use it are being written")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the roles that use it are being written"))]
 mod election;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod history;
@@ -30,6 +30,8 @@ mod options;
 mod output;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod role;
+#[cfg(test)]
+mod testing;
 
 pub use election::Vote;
 pub use input::Input;
