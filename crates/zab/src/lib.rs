@@ -25,10 +25,11 @@ mod election;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod history;
 mod input;
+#[expect(dead_code, reason = "the roles that use it are being written")]
+mod learner;
 mod members;
 mod options;
 mod output;
-#[expect(dead_code, reason = "the roles that use it are being written")]
 mod role;
 #[cfg(test)]
 mod testing;

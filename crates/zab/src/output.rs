@@ -216,6 +216,8 @@ pub enum CloseReason {
     Malformed(&'static str),
     /// Another connection of the same server takes its place.
     Replaced,
+    /// This server's history cannot be cut where the leader wants it; it will ask for a snapshot.
+    NotTruncatable,
     /// Too many synchronizations at once.
     Throttled,
 }
@@ -238,6 +240,7 @@ impl fmt::Display for CloseReason {
             Self::Unexpected(kind) => write!(f, "{kind:?} has no place here"),
             Self::Malformed(what) => write!(f, "malformed: {what}"),
             Self::Replaced => f.write_str("the same server connected again"),
+            Self::NotTruncatable => f.write_str("the history cannot be cut there; a snapshot is needed"),
             Self::Throttled => f.write_str("too many observers synchronize at once"),
         }
     }

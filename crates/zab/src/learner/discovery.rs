@@ -1,0 +1,137 @@
+//! From the first word to the beginning of synchronization (`Learner.registerWithLeader`).
+
+use zabra_proto::{
+    AckEpochData, LearnerInfo, PROTOCOL_VERSION, PacketKind, QuorumPacket, read_protocol_version,
+};
+use zabra_types::{Epoch, Zxid};
+
+use super::synchronization::Synchronization;
+use super::{LearnerKind, Line, Phase, Step, Stepped};
+use crate::context::Context;
+use crate::{CloseReason, StoreOp, Ticket};
+
+/// Discovery, and the waiting for what follows it.
+#[derive(Debug)]
+pub(super) enum Discovery {
+    /// FOLLOWERINFO or OBSERVERINFO is sent; LEADERINFO is to come.
+    Introduced,
+    /// The epoch offered is being written down; only then may it be promised.
+    Promising { epoch: Epoch, ticket: Ticket },
+    /// ACKEPOCH is sent; DIFF, TRUNC or SNAP is to come.
+    Promised { epoch: Epoch },
+    /// SNAP came, and its database is coming.
+    ReceivingSnapshot { epoch: Epoch, zxid: Zxid },
+}
+
+impl Discovery {
+    /// Introduces this server.
+    pub(super) fn begin(ctx: &mut Context<'_>, line: &Line) -> Self {
+        let info = LearnerInfo {
+            server: Some(ctx.options.id),
+            protocol_version: PROTOCOL_VERSION,
+            config_version: ctx.members.version,
+        };
+        let kind = match line.kind {
+            LearnerKind::Follower => PacketKind::FollowerInfo,
+            LearnerKind::Observer => PacketKind::ObserverInfo,
+        };
+        // Not the last transaction: the epoch that must be exceeded.
+        let zxid = Zxid::new(ctx.state.accepted_epoch, 0);
+        ctx.send_packet(line.link, QuorumPacket { kind, zxid, data: info.to_bytes(), identities: None });
+        Self::Introduced
+    }
+
+    pub(super) fn handle_packet(
+        &mut self,
+        ctx: &mut Context<'_>,
+        line: &Line,
+        packet: QuorumPacket,
+    ) -> Stepped {
+        match (&*self, packet.kind) {
+            (Self::Introduced, PacketKind::LeaderInfo) => self.handle_leader_info(ctx, line, &packet),
+            (Self::Promised { epoch }, PacketKind::Diff | PacketKind::Trunc | PacketKind::Snap) => {
+                let epoch = *epoch;
+                self.handle_sync(ctx, line, epoch, &packet)
+            }
+            (_, kind) => Err(CloseReason::Unexpected(kind)),
+        }
+    }
+
+    fn handle_leader_info(&mut self, ctx: &mut Context<'_>, line: &Line, packet: &QuorumPacket) -> Stepped {
+        let version = read_protocol_version(packet.data.as_deref())
+            .map_err(|_| CloseReason::Malformed("the protocol version of LEADERINFO"))?;
+        if version < PROTOCOL_VERSION {
+            return Err(CloseReason::Malformed("a protocol before 3.4"));
+        }
+        let epoch = epoch_of(packet.zxid)?;
+        let accepted = ctx.state.accepted_epoch;
+        if epoch < accepted {
+            return Err(CloseReason::OldEpoch(epoch));
+        }
+        *self = if epoch > accepted {
+            Self::Promising { epoch, ticket: ctx.store(StoreOp::AcceptedEpoch(epoch)) }
+        } else {
+            // Promised before, perhaps to another leader: it must not be counted again. So it is here that nothing but
+            // a snapshot can be asked for without holding up an election that needs this server.
+            let last = if ctx.state.snapshot_needed { Zxid::NONE } else { ctx.state.last_zxid() };
+            ack_epoch(ctx, line, last, None);
+            Self::Promised { epoch }
+        };
+        Ok(Step::Stay)
+    }
+
+    pub(super) fn handle_stored(&mut self, ctx: &mut Context<'_>, line: &Line, stored: Ticket) {
+        if let Self::Promising { epoch, ticket } = *self
+            && ticket == stored
+        {
+            let (last, current) = (ctx.state.last_zxid(), ctx.state.current_epoch);
+            ack_epoch(ctx, line, last, Some(current));
+            *self = Self::Promised { epoch };
+        }
+    }
+
+    fn handle_sync(
+        &mut self,
+        ctx: &mut Context<'_>,
+        line: &Line,
+        epoch: Epoch,
+        packet: &QuorumPacket,
+    ) -> Stepped {
+        let zxid = packet.zxid;
+        if epoch_of(zxid)? > epoch {
+            return Err(CloseReason::Malformed("a synchronization point of an epoch to come"));
+        }
+        let sync = match packet.kind {
+            PacketKind::Snap => {
+                *self = Self::ReceivingSnapshot { epoch, zxid };
+                return Ok(Step::Stay);
+            }
+            // Nothing can be continued that is not there.
+            kind if ctx.state.data_missing => return Err(CloseReason::Unexpected(kind)),
+            PacketKind::Trunc if zxid > ctx.state.history.last() => {
+                return Err(CloseReason::Malformed("a truncation to what is not there"));
+            }
+            PacketKind::Trunc => Synchronization::truncate(ctx, line, epoch, zxid),
+            _ => Synchronization::continue_history(ctx, line, epoch, zxid),
+        };
+        Ok(Step::Enter(Phase::Synchronization(sync)))
+    }
+
+    pub(super) fn handle_snapshot_received(&self, line: &Line) -> Stepped {
+        match *self {
+            Self::ReceivingSnapshot { epoch, zxid } => {
+                Ok(Step::Enter(Phase::Synchronization(Synchronization::replace_history(line, epoch, zxid))))
+            }
+            _ => Err(CloseReason::Malformed("a database nobody announced")),
+        }
+    }
+}
+
+fn ack_epoch(ctx: &mut Context<'_>, line: &Line, last: Zxid, current: Option<Epoch>) {
+    ctx.send_data(line.link, PacketKind::AckEpoch, last, AckEpochData(current).to_bytes());
+}
+
+/// The epoch of a zxid that a leader sent. Epochs are numbers of 31 bits for genuine servers.
+fn epoch_of(zxid: Zxid) -> Result<Epoch, CloseReason> {
+    if zxid.raw() < 0 { Err(CloseReason::Malformed("a negative epoch")) } else { Ok(zxid.epoch()) }
+}
