@@ -1,0 +1,57 @@
+//! Ensembles of real processes.
+//!
+//! ```text
+//! cargo run -p zabra-ensemble -- record
+//! ```
+
+mod record;
+
+use clap::{Parser, Subcommand};
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Ensembles of real processes, genuine servers and ours together.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write down what genuine servers say to each other.
+    Record {
+        /// Where to; what is there is replaced.
+        #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/quorum"))]
+        folder: PathBuf,
+    },
+}
+
+/// What ends a run.
+type Failure = Box<dyn Error>;
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Record { folder } => record::run(&folder),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "ensemble: {}", chain(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// An error with everything that caused it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
