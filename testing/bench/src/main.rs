@@ -1,5 +1,5 @@
-//! Measures servers that speak the ZooKeeper protocol: one load, two servers side by side, many sessions at once, or
-//! snapshots amid a load.
+//! Measures servers that speak the ZooKeeper protocol: one load, two servers side by side, many sessions at once,
+//! snapshots amid a load, or the failover of an ensemble.
 //!
 //! The load comes from one thread that speaks the protocol itself, so that the generator costs little beside the server.
 //! See `README.md` for what to run before believing a number.
@@ -7,6 +7,7 @@
 mod compare;
 mod contender;
 mod engine;
+mod failover;
 mod measure;
 mod paced;
 mod row;
@@ -43,6 +44,8 @@ enum Command {
     Scale(scale::Args),
     /// Find out what clients feel of snapshots.
     Snapshots(snapshots::Args),
+    /// Kill the leaders of ensembles and measure how long they do not write.
+    Failover(failover::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(args, &mut out),
         Command::Scale(args) => scale::scale(&args, &mut out),
         Command::Snapshots(args) => snapshots::snapshots(&args, &mut out),
+        Command::Failover(args) => failover::failover(&args, &mut out),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
