@@ -25,6 +25,8 @@ mod election;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod history;
 mod input;
+#[expect(dead_code, reason = "the peer that uses it is being written")]
+mod leader;
 #[expect(dead_code, reason = "the roles that use it are being written")]
 mod learner;
 mod members;
@@ -36,6 +38,7 @@ mod testing;
 
 pub use election::Vote;
 pub use input::Input;
+pub use leader::{LearnerPhase, LearnerStatus, SyncMode};
 pub use members::{Members, QuorumRule};
 pub use options::{Durable, Options};
 pub use output::{CloseReason, LinkId, Output, Role, StoreOp, SyncToken, Ticket};

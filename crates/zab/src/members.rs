@@ -44,15 +44,22 @@ impl Members {
 
     /// Whether these servers, as far as they vote, are a quorum.
     pub fn is_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {
+        self.is_quorum_of(|server| servers.contains(&server))
+    }
+
+    /// Whether the servers that `contains` says yes to are a quorum, as far as they vote.
+    pub fn is_quorum_of(&self, contains: impl Fn(ServerId) -> bool) -> bool {
         match &self.rule {
-            QuorumRule::Majority => servers.intersection(&self.voters).count() > self.voters.len() / 2,
+            QuorumRule::Majority => {
+                self.voters.iter().filter(|id| contains(**id)).count() > self.voters.len() / 2
+            }
             QuorumRule::Hierarchical { groups, weights } => {
                 let weight_of = |id: &ServerId| weights.get(id).copied().unwrap_or(1);
                 let mut with_weight = 0;
                 let mut won = 0;
                 for group in groups {
                     let total: u64 = group.iter().map(weight_of).sum();
-                    let have: u64 = group.intersection(servers).map(weight_of).sum();
+                    let have: u64 = group.iter().filter(|id| contains(**id)).map(weight_of).sum();
                     with_weight += usize::from(total > 0);
                     won += usize::from(have > total / 2);
                 }

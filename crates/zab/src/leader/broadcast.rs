@@ -1,0 +1,235 @@
+//! Broadcast: proposals out, acknowledgements in, commits in order (`Leader.propose`, `processAck`, `tryToCommit`,
+//! `processSync`).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use zabra_proto::{PacketKind, QuorumPacket};
+use zabra_types::{Epoch, ServerId, Zxid};
+
+use super::learner::Flow;
+use super::synchronization::acknowledged;
+use super::{Leader, Learner, Phase};
+use crate::context::Context;
+use crate::role::Verdict;
+use crate::{CloseReason, LinkId, Members, Output, SyncToken};
+
+/// What is decided, and who has what that is not.
+#[derive(Debug)]
+pub(super) struct Broadcast {
+    committed: Zxid,
+    /// The other voters and how far each has acknowledged, over the link it has now.
+    acked: Vec<(ServerId, Zxid)>,
+    /// The `sync`s that wait, each for the transaction that was proposed last when it came.
+    syncs: VecDeque<(Zxid, Syncer)>,
+}
+
+/// Who waits for a `sync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syncer {
+    Learner(LinkId),
+    Own(SyncToken),
+}
+
+impl Broadcast {
+    /// Everything up to `committed` counts as decided.
+    pub(super) fn after(committed: Zxid, members: &Members, own: ServerId) -> Self {
+        let others = members.voters.iter().filter(|voter| **voter != own);
+        Self { committed, acked: others.map(|voter| (*voter, Zxid::ZERO)).collect(), syncs: VecDeque::new() }
+    }
+
+    pub(super) fn committed(&self) -> Zxid {
+        self.committed
+    }
+
+    pub(super) fn note_ack(&mut self, voter: ServerId, zxid: Zxid) {
+        if let Some((_, acked)) = self.acked.iter_mut().find(|(id, _)| *id == voter) {
+            *acked = zxid;
+        }
+    }
+
+    /// The link to a voter is gone.
+    pub(super) fn reset(&mut self, voter: ServerId) {
+        self.note_ack(voter, Zxid::ZERO);
+    }
+
+    /// The last transaction that a quorum has on its disks. `flushed` is how far this server's own disk is.
+    fn decided(&self, members: &Members, own: ServerId, flushed: Zxid) -> Zxid {
+        let acked = |voter: ServerId| {
+            let other = self.acked.iter().find(|(id, _)| *id == voter);
+            other.map_or(if voter == own { flushed } else { Zxid::ZERO }, |(_, acked)| *acked)
+        };
+        let places = self.acked.iter().map(|(_, acked)| *acked).chain([flushed]);
+        places
+            .filter(|place| *place > self.committed)
+            .filter(|place| members.is_quorum_of(|voter| acked(voter) >= *place))
+            .max()
+            .unwrap_or(self.committed)
+    }
+}
+
+impl Flow {
+    /// COMMITs up to `committed`, for whoever may hear them.
+    pub(super) fn tell(&mut self, ctx: &mut Context<'_>, link: LinkId, committed: Zxid) {
+        send_commits(ctx, link, self.told, committed);
+        self.told = committed;
+    }
+}
+
+/// COMMIT for everything behind `after` up to `committed`, which is of the established epoch: there every zxid is a
+/// transaction, whether it is still in memory or not.
+fn send_commits(ctx: &mut Context<'_>, link: LinkId, after: Zxid, committed: Zxid) {
+    let mut next = following(after, committed.epoch());
+    while let Some(zxid) = next.filter(|zxid| *zxid <= committed) {
+        ctx.send(link, PacketKind::Commit, zxid);
+        next = zxid.next();
+    }
+}
+
+/// The transaction of `epoch` that comes after `zxid`, which may be of an earlier epoch.
+pub(super) fn following(zxid: Zxid, epoch: Epoch) -> Option<Zxid> {
+    zxid.max(Zxid::new(epoch, 0)).next()
+}
+
+impl Leader {
+    /// A transaction of this server's own making, the next of its epoch.
+    pub(crate) fn propose(&mut self, ctx: &mut Context<'_>, zxid: Zxid, payload: Bytes) -> Verdict {
+        let Some(epoch) = self.established() else { unreachable!("only an established leader proposes") };
+        let next = following(ctx.state.history.last(), epoch);
+        assert!(next == Some(zxid), "{zxid} proposed after {}", ctx.state.history.last());
+        if zxid.counter() == u32::MAX {
+            // The counter is used up. The next leader begins an epoch of its own.
+            return Verdict::LEAVE;
+        }
+        ctx.append(zxid, payload.clone());
+        for (link, learner) in &self.learners {
+            if learner.is_forwarding() && !learner.is_observer() {
+                ctx.send_data(*link, PacketKind::Proposal, zxid, payload.clone());
+            }
+        }
+        Verdict::Stay
+    }
+
+    /// This server's own disk has come further.
+    pub(crate) fn handle_flushed(&mut self, ctx: &mut Context<'_>) -> Verdict {
+        self.commit(ctx);
+        Verdict::Stay
+    }
+
+    /// An ACK of a learner in the broadcast phase. Those of observers mean nothing.
+    pub(super) fn acknowledge(
+        &mut self,
+        ctx: &mut Context<'_>,
+        link: LinkId,
+        zxid: Zxid,
+    ) -> Result<(), CloseReason> {
+        let Some(voter) = self.note_acknowledged(ctx, link, zxid)? else { return Ok(()) };
+        self.broadcast.note_ack(voter, zxid);
+        if zxid > self.broadcast.committed {
+            self.commit(ctx);
+        }
+        Ok(())
+    }
+
+    /// The same before UPTODATE; it counts from then on.
+    pub(super) fn acknowledge_early(
+        &mut self,
+        ctx: &mut Context<'_>,
+        link: LinkId,
+        zxid: Zxid,
+    ) -> Result<(), CloseReason> {
+        self.note_acknowledged(ctx, link, zxid).map(|_| ())
+    }
+
+    /// Says which voter has moved on.
+    fn note_acknowledged(
+        &mut self,
+        ctx: &Context<'_>,
+        link: LinkId,
+        zxid: Zxid,
+    ) -> Result<Option<ServerId>, CloseReason> {
+        let (Some(epoch), Some(learner)) = (self.stage.epoch(), self.learners.get_mut(&link)) else {
+            return Ok(None);
+        };
+        let (Phase::Acked(flow) | Phase::Active(flow)) = &mut learner.phase else { return Ok(None) };
+        match acknowledged(ctx, epoch, flow.acked, zxid)? {
+            Some(acked) => flow.acked = acked,
+            None => return Ok(None),
+        }
+        Ok(learner.voter())
+    }
+
+    /// Commits whatever a quorum has, in order, and tells everybody.
+    pub(super) fn commit(&mut self, ctx: &mut Context<'_>) {
+        if self.established().is_none() {
+            return;
+        }
+        let before = self.broadcast.committed;
+        let committed = self.broadcast.decided(ctx.members, ctx.options.id, ctx.state.flushed);
+        if committed == before {
+            return;
+        }
+        self.broadcast.committed = committed;
+        for (link, learner) in &mut self.learners {
+            learner.tell(ctx, *link, before, committed);
+        }
+        ctx.apply_upto(committed);
+        self.answer_syncs(ctx);
+    }
+
+    /// A `sync` is answered behind everything that was outstanding when it came.
+    pub(crate) fn sync(&mut self, ctx: &mut Context<'_>, learner: Option<LinkId>, token: SyncToken) {
+        let syncer = learner.map_or(Syncer::Own(token), Syncer::Learner);
+        self.broadcast.syncs.push_back((ctx.state.history.last(), syncer));
+        self.answer_syncs(ctx);
+    }
+
+    fn answer_syncs(&mut self, ctx: &mut Context<'_>) {
+        while let Some(&(behind, syncer)) = self.broadcast.syncs.front()
+            && behind <= self.broadcast.committed
+        {
+            self.broadcast.syncs.pop_front();
+            match syncer {
+                Syncer::Own(token) => ctx.out.push(Output::Synced(token)),
+                // SYNC names no request: a learner's answers come in the order of its questions.
+                Syncer::Learner(link) if self.is_active(link) => ctx.send(link, PacketKind::Sync, Zxid::ZERO),
+                Syncer::Learner(_) => {}
+            }
+        }
+    }
+
+    /// Something of the application for a learner; not for one that is gone.
+    pub(crate) fn send(&mut self, ctx: &mut Context<'_>, link: LinkId, packet: QuorumPacket) {
+        if self.is_active(link) {
+            ctx.send_packet(link, packet);
+        }
+    }
+
+    fn is_active(&self, link: LinkId) -> bool {
+        self.learners.get(&link).is_some_and(Learner::is_active)
+    }
+}
+
+impl Learner {
+    /// What is committed goes on from `before` to `committed`: COMMIT for who has the proposals, INFORM for observers.
+    fn tell(&mut self, ctx: &mut Context<'_>, link: LinkId, before: Zxid, committed: Zxid) {
+        if !self.is_forwarding() {
+            return;
+        }
+        if self.is_observer() {
+            let news = ctx.state.history.after_zxid(before).take_while(|entry| entry.zxid <= committed);
+            for entry in news {
+                let packet = QuorumPacket::with_data(PacketKind::Inform, entry.zxid, entry.payload.clone());
+                ctx.out.push(Output::Send { link, packet });
+            }
+            return;
+        }
+        match &mut self.phase {
+            Phase::Syncing(syncing) if syncing.sending => send_commits(ctx, link, before, committed),
+            Phase::Active(flow) => flow.tell(ctx, link, committed),
+            // Between NEWLEADER and UPTODATE commits rest: see `Flow::told`.
+            _ => {}
+        }
+    }
+}
