@@ -8,7 +8,7 @@ use zabra_proto::{PacketKind, QuorumPacket};
 use zabra_types::{Epoch, Now, Zxid};
 
 use crate::history::History;
-use crate::{CloseReason, LinkId, Members, Options, Output, StoreOp, Ticket};
+use crate::{CloseReason, Durable, LinkId, Members, Options, Output, StoreOp, Ticket};
 
 /// What outlives a role: this server's durable state as far as it has been ordered, and its history.
 #[derive(Debug)]
@@ -43,12 +43,16 @@ struct Store {
 }
 
 impl State {
-    pub(crate) fn new(accepted_epoch: Epoch, current_epoch: Epoch, last: Zxid, data_missing: bool) -> Self {
-        let last = if data_missing { Zxid::ZERO } else { last };
+    /// As found at a start: all of it is on the disk and in the tree. `recent` is the end of the history.
+    pub(crate) fn new(durable: &Durable, recent: Vec<(Zxid, Bytes)>) -> Self {
+        let data_missing = durable.last_zxid == Zxid::NONE;
+        let last = if data_missing { Zxid::ZERO } else { durable.last_zxid };
+        let history = History::ending_at(last, recent);
+        assert!(history.last() == last, "the recent history ends at {}, the log at {last}", history.last());
         Self {
-            accepted_epoch,
-            current_epoch,
-            history: History::after(last),
+            accepted_epoch: durable.accepted_epoch,
+            current_epoch: durable.current_epoch,
+            history,
             flushed: last,
             applied: last,
             data_missing,
@@ -94,6 +98,28 @@ impl State {
     /// Whether a store is under way.
     pub(crate) fn is_storing(&self) -> bool {
         !self.stores.is_empty()
+    }
+
+    /// Panics when the state contradicts itself.
+    pub(crate) fn check(&self) {
+        let last = self.history.last();
+        assert!(
+            self.flushed <= last && self.applied <= last,
+            "{} and {} beyond {last}",
+            self.flushed,
+            self.applied
+        );
+        assert!(self.history.floor() <= self.applied, "what is not applied is in memory");
+        assert!(self.current_epoch <= self.accepted_epoch, "an epoch that was not promised");
+        assert!(last.epoch() <= self.accepted_epoch, "{last} of an epoch that was not promised");
+        self.history.check();
+    }
+
+    /// Panics when something is left of a role.
+    pub(crate) fn check_settled(&self) {
+        assert!(!self.is_storing(), "{:?} are under way", self.stores);
+        assert_eq!(self.flushed, self.history.last(), "a vote for what is not on the disk");
+        assert!(self.history.last().epoch() <= self.current_epoch, "the history is of a later epoch");
     }
 
     fn take_store(&mut self, ticket: Ticket) -> Store {

@@ -1,6 +1,7 @@
 //! The end of the history of transactions, in memory.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use zabra_types::Zxid;
@@ -29,6 +30,24 @@ impl History {
         Self { floor, entries: VecDeque::new(), bytes: 0 }
     }
 
+    /// Ends at `last` with these transactions, ascending and without gaps, of which the last is `last`. There may be none.
+    pub(crate) fn ending_at(last: Zxid, recent: Vec<(Zxid, Bytes)>) -> Self {
+        let mut recent = recent.into_iter();
+        let Some((first, payload)) = recent.next() else { return Self::after(last) };
+        let mut history = if first.counter() > 1 {
+            let mut history = Self::after(Zxid::new(first.epoch(), first.counter() - 1));
+            history.append(first, payload);
+            history
+        } else {
+            // What was before the first of an epoch is not known, so it must be the floor itself.
+            Self::after(first)
+        };
+        for (zxid, payload) in recent {
+            history.append(zxid, payload);
+        }
+        history
+    }
+
     /// The last transaction before what is in memory.
     pub(crate) fn floor(&self) -> Zxid {
         self.floor
@@ -52,12 +71,6 @@ impl History {
         self.entries.range(begin..)
     }
 
-    /// The transaction itself.
-    pub(crate) fn get(&self, zxid: Zxid) -> Option<&Entry> {
-        let at = self.entries.partition_point(|entry| entry.zxid < zxid);
-        self.entries.get(at).filter(|entry| entry.zxid == zxid)
-    }
-
     /// The last transaction not after `zxid` that is known here: in memory, or the floor. None when that is further back.
     pub(crate) fn last_not_after(&self, zxid: Zxid) -> Option<Zxid> {
         let at = self.entries.partition_point(|entry| entry.zxid <= zxid);
@@ -75,6 +88,18 @@ impl History {
             self.bytes -= entry.payload.len();
         }
         self.floor = self.floor.min(last);
+    }
+
+    /// Panics when there is a gap inside an epoch.
+    pub(crate) fn check(&self) {
+        let mut last = self.floor;
+        for entry in &self.entries {
+            let next = entry.zxid;
+            let follows = last.next() == Some(next) || (next.epoch() > last.epoch() && next.counter() == 1);
+            assert!(follows, "{next} does not follow {last}");
+            last = next;
+        }
+        assert_eq!(self.bytes, self.entries.iter().map(|entry| entry.payload.len()).sum::<usize>());
     }
 
     /// Forgets old transactions beyond a number and a size, but none after `keep_after`.

@@ -118,12 +118,6 @@ impl Leader {
         }
     }
 
-    /// Everything up to here is decided. Before the epoch is established that is its initial history, which is decided
-    /// together with it.
-    pub(crate) fn committed(&self) -> Zxid {
-        self.broadcast.committed()
-    }
-
     /// The learners there are, for whoever watches.
     pub(crate) fn learners(&self) -> impl Iterator<Item = LearnerStatus> {
         self.learners.iter().map(|(link, learner)| learner.status(*link))

@@ -18,20 +18,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-#[expect(dead_code, reason = "the roles that use it are being written")]
 mod context;
-#[cfg_attr(not(test), expect(dead_code, reason = "the roles that use it are being written"))]
 mod election;
-#[expect(dead_code, reason = "the roles that use it are being written")]
 mod history;
 mod input;
-#[expect(dead_code, reason = "the peer that uses it is being written")]
 mod leader;
-#[expect(dead_code, reason = "the roles that use it are being written")]
 mod learner;
 mod members;
 mod options;
 mod output;
+mod peer;
 mod role;
 #[cfg(test)]
 mod testing;
@@ -42,3 +38,4 @@ pub use leader::{LearnerPhase, LearnerStatus, SyncMode};
 pub use members::{Members, QuorumRule};
 pub use options::{Durable, Options};
 pub use output::{CloseReason, LinkId, Output, Role, StoreOp, SyncToken, Ticket};
+pub use peer::Peer;

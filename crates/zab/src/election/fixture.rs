@@ -20,11 +20,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(id: ServerId, members: &Members, durable: Durable) -> Self {
-        let missing = durable.last_zxid == Zxid::NONE;
         Self {
             options: options(id),
             members: members.clone(),
-            state: State::new(durable.accepted_epoch, durable.current_epoch, durable.last_zxid, missing),
+            state: State::new(&durable, Vec::new()),
             election: Election::new(id, &durable),
         }
     }
