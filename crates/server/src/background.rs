@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
-use zabra_node::Reaper;
+use zabra_node::{Reaper, SessionKind};
 use zabra_storage::DataDirs;
 
 use crate::clock::Clock;
 use crate::core::Core;
+use crate::ensemble::requests;
 use crate::options;
 use crate::pipeline::chain;
 
@@ -18,6 +19,9 @@ use crate::pipeline::chain;
 pub(crate) fn start(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
     until(stop, expire_sessions(Arc::clone(core)));
     until(stop, reap(Arc::clone(core)));
+    if core.is_member() && core.config.read_only_mode {
+        until(stop, read_only(Arc::clone(core)));
+    }
     if let Some(every) = core.config.storage.purge.interval {
         until(stop, purge(Arc::clone(core), every));
     }
@@ -56,8 +60,16 @@ fn expire_some(core: &Core) -> bool {
     for session in brain.sessions.expire(now, SESSIONS_AT_ONCE, heard) {
         info!(%session, "a session expired");
         core.stats.stale_sessions_expired.increment();
-        core.propose_own(&mut brain, |preparer, at| preparer.close_session(at, session));
+        if brain.sessions.kind(session) == Some(SessionKind::Local) {
+            // Nobody else knows it.
+            if let Some(conn) = brain.sessions.remove(session).and_then(|conn| core.conns.get(conn)) {
+                conn.cut();
+            }
+        } else {
+            core.propose_own(&mut brain, |preparer, at| preparer.close_session(at, session));
+        }
     }
+    core.carry_on(&mut brain);
     brain.sessions.next_deadline().is_some_and(|deadline| deadline <= now)
 }
 
@@ -67,12 +79,29 @@ async fn reap(core: Arc<Core>) {
     let mut reaper = Reaper::new(options::reaper(containers), core.clock.now());
     while let Some(deadline) = reaper.next_deadline() {
         sleep(deadline.since(core.clock.now())).await;
+        if !core.brain.lock().part.decides() {
+            // Somebody else does it, and this server when its time comes.
+            reaper = Reaper::new(options::reaper(containers), core.clock.now());
+            continue;
+        }
         let find = || core.tree.read().reapable(Clock::wall(), containers.never_used_max);
         if let Some(path) = reaper.poll(core.clock.now(), find) {
             debug!(path, "reaping a container or TTL node");
             let mut brain = core.brain.lock();
             core.propose_own(&mut brain, |preparer, at| preparer.delete_container(at, &path));
+            core.carry_on(&mut brain);
         }
+    }
+}
+
+/// How often it is looked whether there has been no leader for long enough.
+const READ_ONLY_LOOK: Duration = Duration::from_millis(100);
+
+/// Begins to serve those who only want to read when there is no leader.
+async fn read_only(core: Arc<Core>) {
+    loop {
+        sleep(READ_ONLY_LOOK).await;
+        requests::read_only_if_due(&core, &mut core.brain.lock());
     }
 }
 

@@ -24,13 +24,16 @@ use zabra_proto::{FieldLimit, FrameLimits, OpCode};
 use zabra_storage::Disk;
 use zabra_tree::Tree;
 use zabra_types::{Identity, Xid, Zxid};
+use zabra_zab::Input;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::commit::{Origin, Waiter};
+use crate::config::{Config, Mode};
 use crate::conn::{Connections, Outbox, Waker};
+use crate::ensemble::requests::Part;
 use crate::observe;
 use crate::options;
-use crate::pipeline::{LogQueue, Origin, Queued};
+use crate::pipeline::{LogQueue, Queued};
 use crate::snapshots::LastSnapshot;
 use crate::stats::{ServerStats, Tally};
 use crate::throttler::Throttler;
@@ -48,6 +51,10 @@ pub(crate) struct Brain {
     pub(crate) preparer: Preparer,
     /// Who is connected and until when.
     pub(crate) sessions: SessionTracker,
+    /// This server's part in its ensemble, and what goes with it.
+    pub(crate) part: Part,
+    /// What the peer is to be told. Everything that adds to it ends in [`Core::carry_on`].
+    pub(crate) inputs: Vec<Input>,
 }
 
 /// Whether clients are served.
@@ -55,6 +62,10 @@ pub(crate) struct Brain {
 pub(crate) enum Phase {
     /// Yes.
     Running,
+    /// Not now: this member of an ensemble has no leader.
+    Waiting,
+    /// Those who want to read and know that this server has no leader (`readonlymode.enabled`).
+    ReadOnly,
     /// Those who wait for the throttler, and nobody else any more.
     Draining,
     /// Not any more: the server ends, in good order or not.
@@ -100,6 +111,10 @@ pub(crate) struct Core {
     pub(crate) client_address: OnceLock<SocketAddr>,
     /// The text trace level. Kept for operators who ask; what is logged is chosen otherwise.
     pub(crate) trace_mask: AtomicI64,
+    /// Where the epoch that this server leads begins; 0 when it never led.
+    pub(crate) shown_zxid_min: AtomicI64,
+    /// Where the epoch that this server serves in begins; 0 when it is alone.
+    pub(crate) seen_zxid_min: AtomicI64,
     connection_throttle: Mutex<Option<ConnectionThrottle>>,
     phase: AtomicU8,
     failure: watch::Sender<Option<String>>,
@@ -109,6 +124,7 @@ impl Core {
     /// Puts the parts together around a recovered tree.
     pub(crate) fn new(config: Config, parts: CoreParts) -> Self {
         let CoreParts { clock, disk, waker, brain, tree } = parts;
+        let phase = if matches!(brain.part, Part::Alone) { Phase::Running } else { Phase::Waiting };
         Self {
             options: options::node(&config),
             limits: options::limits(&config),
@@ -129,20 +145,34 @@ impl Core {
             stats: ServerStats::default(),
             client_address: OnceLock::new(),
             trace_mask: AtomicI64::new(observe::TRACE_MASK_DEFAULT),
-            phase: AtomicU8::new(Phase::Running as u8),
+            shown_zxid_min: AtomicI64::new(0),
+            seen_zxid_min: AtomicI64::new(0),
+            phase: AtomicU8::new(phase as u8),
             failure: watch::Sender::new(None),
         }
     }
 
     /// Whether clients are served.
     pub(crate) fn is_running(&self) -> bool {
-        self.phase.load(SeqCst) == Phase::Running as u8
+        let phase = self.phase.load(SeqCst);
+        phase == Phase::Running as u8 || phase == Phase::ReadOnly as u8
+    }
+
+    /// Whether clients are served that only want to read, because there is no leader.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.phase.load(SeqCst) == Phase::ReadOnly as u8
+    }
+
+    /// Goes over to another phase, unless the server ends.
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        for from in [Phase::Running, Phase::Waiting, Phase::ReadOnly] {
+            let _ = self.phase.compare_exchange(from as u8, phase as u8, SeqCst, SeqCst);
+        }
     }
 
     /// Takes no more requests; those that wait for the throttler go on.
     pub(crate) fn drain(&self) {
-        // A server that has ended already stays so.
-        let _ = self.phase.compare_exchange(Phase::Running as u8, Phase::Draining as u8, SeqCst, SeqCst);
+        self.set_phase(Phase::Draining);
     }
 
     /// Takes no more requests, not even those that wait for the throttler. What is under way is answered.
@@ -182,6 +212,13 @@ impl Core {
         self.end();
     }
 
+    /// Tells the peer of an ensemble what has come together, and does what it says. Call it before letting go of the brain's
+    /// lock, with no other lock held.
+    #[inline]
+    pub(crate) fn carry_on(&self, brain: &mut Brain) {
+        debug_assert!(brain.inputs.is_empty() || !matches!(brain.part, Part::Alone));
+    }
+
     /// What preparation looks at, at this moment.
     pub(crate) fn surroundings<'a>(
         &'a self,
@@ -197,12 +234,35 @@ impl Core {
         }
     }
 
-    /// Hands a proposal to the log. Call it under the brain's lock, which keeps the log in zxid order.
-    pub(crate) fn propose(&self, proposal: Proposal, origin: Origin, received: Instant) {
-        self.stats.outstanding.fetch_add(1, Relaxed);
+    /// Hands a proposal to the log, or to the ensemble. The brain's lock keeps both in zxid order.
+    pub(crate) fn propose(
+        &self,
+        part: &mut Part,
+        inputs: &mut Vec<Input>,
+        proposal: Proposal,
+        (origin, received): (Origin, Instant),
+    ) {
+        let waiter = Waiter::enter(self, origin, received, &proposal.payload);
         self.stats.sync_processor_request_queued.increment();
-        self.stats.large_bytes.fetch_add(self.large_share(&proposal.payload), Relaxed);
-        self.queue.push(Queued { payload: proposal.payload, header: proposal.header, origin, received });
+        match part {
+            Part::Leading(leading) => {
+                leading.wait(proposal.header.zxid, waiter);
+                inputs.push(Input::Propose { zxid: proposal.header.zxid, payload: proposal.payload.into() });
+            }
+            Part::Alone => {
+                self.queue.push(Queued { payload: proposal.payload, header: proposal.header, waiter });
+            }
+            // Nobody else prepares.
+            Part::Looking(_) | Part::ReadOnly | Part::Learning(_) => drop(waiter.leave(self)),
+        }
+    }
+
+    /// No zxid is left: a server alone ends, and a leader makes room for the next epoch.
+    pub(crate) fn use_up(&self, part: &Part, inputs: &mut Vec<Input>, used_up: &EpochUsedUp) {
+        match part {
+            Part::Alone => self.fail(used_up.to_string()),
+            _ => inputs.push(Input::StepDown),
+        }
     }
 
     /// Makes a request of the server's own into a transaction.
@@ -212,14 +272,21 @@ impl Core {
         prepare: impl FnOnce(&mut Preparer, &Surroundings<'_>) -> Result<Proposal, EpochUsedUp>,
     ) {
         let tree = self.tree.read();
-        let at = self.surroundings(&tree, &brain.sessions);
-        match prepare(&mut brain.preparer, &at) {
-            Ok(proposal) => self.propose(proposal, Origin::Server, Instant::now()),
-            Err(used_up) => {
-                drop(tree);
-                self.fail(used_up.to_string());
-            }
+        let Brain { preparer, sessions, part, inputs } = brain;
+        match prepare(preparer, &self.surroundings(&tree, sessions)) {
+            Ok(proposal) => self.propose(part, inputs, proposal, (Origin::Server, Instant::now())),
+            Err(used_up) => self.use_up(part, inputs, &used_up),
         }
+    }
+
+    /// Whether this server's sessions begin as sessions that only it knows (`localSessionsEnabled`).
+    pub(crate) fn has_local_sessions(&self) -> bool {
+        self.is_member() && self.config.sessions.local_enabled
+    }
+
+    /// Whether this server is a member of an ensemble.
+    pub(crate) const fn is_member(&self) -> bool {
+        matches!(self.config.mode, Mode::Ensemble(_))
     }
 
     /// The longest text or buffer in a request.
@@ -298,9 +365,14 @@ impl Core {
         self.failure.subscribe()
     }
 
-    /// The last transaction that clients can see.
-    pub(crate) fn last_zxid(&self) -> Zxid {
-        self.tree.read().last_zxid()
+    /// The last transaction that clients are shown: the last applied, or the beginning of the epoch that this server leads.
+    pub(crate) fn shown_zxid(&self, tree: &Tree) -> Zxid {
+        tree.last_zxid().max(Zxid::from_raw(self.shown_zxid_min.load(Relaxed)))
+    }
+
+    /// The latest transaction that a client may have seen elsewhere and be served here.
+    pub(crate) fn seen_zxid_max(&self) -> Zxid {
+        self.tree.read().last_zxid().max(Zxid::from_raw(self.seen_zxid_min.load(Relaxed)))
     }
 }
 

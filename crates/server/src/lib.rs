@@ -7,6 +7,7 @@ mod admin;
 mod audit;
 mod background;
 mod clock;
+mod commit;
 pub mod config;
 mod conn;
 mod core;

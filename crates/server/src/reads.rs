@@ -4,7 +4,7 @@ use std::ops::DerefMut;
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard, RwLockReadGuard};
-use zabra_node::{Caller, Reads, Released, WatchAccess, WatchTable, reply};
+use zabra_node::{Caller, QueuedRead, Reads, Released, WatchAccess, WatchTable, reply};
 use zabra_proto::{OpCode, begin_frame, end_frame, put_reply_header};
 use zabra_tree::Tree;
 use zabra_types::{Identity, KeeperError, Xid, Zxid};
@@ -33,6 +33,14 @@ impl<'a> Held<'a> {
         match self {
             Self::Tree(tree) | Self::Brain(_, tree) => tree,
             Self::Nothing => unreachable!("the tree was just taken"),
+        }
+    }
+
+    /// Lets go of everything, after the peer of an ensemble has been told what came together.
+    pub(crate) fn finish(self, core: &Core) {
+        if let Self::Brain(mut brain, tree) = self {
+            drop(tree);
+            core.carry_on(&mut brain);
         }
     }
 
@@ -74,6 +82,22 @@ pub(crate) fn answer(
     answer_with(at, conn, outbox, tree, &mut watches, identities, (xid, op, body), latency);
 }
 
+/// Answers a read that had to wait for the leader, its turn having come, and then what it has released. All locks are
+/// held.
+pub(crate) fn run_awaited(
+    (core, tally): (&Core, &mut Tally<'_>),
+    conn: &Conn,
+    outbox: &mut Outbox,
+    tree: &Tree,
+    watches: &mut WatchTable,
+    (read, received): (&QueuedRead, Instant),
+) {
+    let latency = millis(received.elapsed());
+    let request = (read.xid, read.op, &*read.body);
+    answer_with((core, tally), conn, outbox, tree, watches, &read.identities, request, latency);
+    run_released((core, tally), conn, outbox, tree, watches, latency);
+}
+
 /// Answers what a completed write has released, up to the next write. The log thread does this, all locks held.
 pub(crate) fn run_released(
     (core, tally): (&Core, &mut Tally<'_>),
@@ -91,9 +115,9 @@ pub(crate) fn run_released(
                 answer_with(at, conn, outbox, tree, watches, &read.identities, request, latency);
             }
             Released::Refusal(xid, op, error) => {
-                refuse((core, tally), outbox, op, xid, error, tree.last_zxid())
+                refuse((core, tally), outbox, op, xid, error, core.shown_zxid(tree))
             }
-            Released::Goodbye(xid) => say_goodbye((core, tally), outbox, xid, tree.last_zxid()),
+            Released::Goodbye(xid) => say_goodbye((core, tally), outbox, xid, core.shown_zxid(tree)),
             Released::Reply(reply) => outbox.bytes.extend_from_slice(&reply),
         }
     }
@@ -110,7 +134,7 @@ fn answer_with(
     (xid, op, body): (Xid, OpCode, &[u8]),
     latency: u64,
 ) {
-    let last_zxid = tree.last_zxid();
+    let last_zxid = core.shown_zxid(tree);
     let reads = Reads {
         tree,
         last_zxid,

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Endpoint, Refusal};
 use crate::conn::{Waker, Wakes};
 use crate::core::{Brain, Core, CoreParts};
+use crate::ensemble::requests::Part;
 use crate::pipeline::run_log;
 use crate::snapshots::{Logged, Snapshots};
 use crate::stats::millis;
@@ -320,7 +321,12 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
         took: start.elapsed(),
     };
     let (waker, wakes) = Waker::new();
-    let brain = Brain { preparer: Preparer::new(options::node(&config), last), sessions };
+    let brain = Brain {
+        preparer: Preparer::new(options::node(&config), last),
+        sessions,
+        part: Part::Alone,
+        inputs: Vec::new(),
+    };
     let core = Core::new(config, CoreParts { clock, disk, waker, brain, tree });
     core.stats.dbinittime.record(millis(recovery.took));
     core.stats.startup_snap_load_time.record(millis(replay_begun.duration_since(start)));

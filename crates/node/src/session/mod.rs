@@ -241,6 +241,11 @@ impl SessionTracker {
         session.conn.replace(conn)
     }
 
+    /// Takes the connection from the session, which another server has from now on.
+    pub fn part_with(&mut self, id: SessionId) -> Option<ConnId> {
+        self.find_mut(id)?.conn.take()
+    }
+
     /// Forgets the connection of the session if it still is `conn`, which was last heard of at `heard`.
     pub fn detach(&mut self, id: SessionId, conn: ConnId, heard: Now) {
         let Some(session) = self.find_mut(id).filter(|session| session.conn == Some(conn)) else { return };

@@ -20,8 +20,8 @@ use super::Conn;
 use super::task::Closed;
 use crate::audit::{self, Audited};
 use crate::clock::Clock;
-use crate::core::Core;
-use crate::pipeline::Origin;
+use crate::commit::Origin;
+use crate::core::{Brain, Core};
 use crate::reads::{self, Held};
 use crate::stats::{Tally, millis, namespace_of};
 
@@ -91,7 +91,8 @@ pub(super) fn requests(
     };
     let (packets, received) = (batch.packets, batch.received);
     let lines = std::mem::take(&mut batch.lines);
-    drop(batch);
+    batch.held.finish(core);
+    drop(batch.tally);
     for line in lines {
         line.write();
     }
@@ -105,22 +106,23 @@ pub(super) fn requests(
     ended
 }
 
-struct Batch<'a> {
-    core: &'a Arc<Core>,
-    conn: &'a Arc<Conn>,
-    identities: Arc<[Identity]>,
-    received: Instant,
+/// The requests of one wake-up.
+pub(super) struct Batch<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) conn: &'a Arc<Conn>,
+    pub(super) identities: Arc<[Identity]>,
+    pub(super) received: Instant,
     /// Whether the throttler held the batch back for so long that it is refused (`throttled_op_wait_time`).
     waited_too_long: bool,
-    held: Held<'a>,
+    pub(super) held: Held<'a>,
     packets: u64,
-    tally: Tally<'a>,
+    pub(super) tally: Tally<'a>,
     /// Audit lines about requests that never became transactions, to be written without locks.
-    lines: Vec<audit::Line>,
+    pub(super) lines: Vec<audit::Line>,
 }
 
 /// What follows a request.
-enum Flow {
+pub(super) enum Flow {
     /// The next one.
     Next,
     /// Nothing: the connection closes once everything before is answered.
@@ -145,10 +147,11 @@ impl Batch<'_> {
                     && !matches!(op, OpCode::Ping | OpCode::CloseSession) =>
             {
                 self.core.stats.throttled_ops.increment();
-                let last_zxid = self.held.tree(self.core).last_zxid();
+                let last_zxid = self.core.shown_zxid(self.held.tree(self.core));
                 self.refuse_in_order(op, header.xid, KeeperError::ThrottledOp, last_zxid);
                 Ok(Flow::Next)
             }
+            Some(OpCode::Sync) if self.core.is_member() => self.sync(header.xid, body),
             Some(op) => match op.class() {
                 OpClass::Read => Ok(self.read(header.xid, op, body)),
                 OpClass::Write => self.write(header.xid, op, body),
@@ -159,7 +162,7 @@ impl Batch<'_> {
     }
 
     /// A read runs at once when nothing of the session is before it; else it waits in the gate.
-    fn read(&mut self, xid: Xid, op: OpCode, body: &[u8]) -> Flow {
+    pub(super) fn read(&mut self, xid: Xid, op: OpCode, body: &[u8]) -> Flow {
         let Self { core, conn, held, .. } = self;
         // The tree comes before the outbox: whether the read waits and what it sees are decided together.
         let tree = held.tree(core);
@@ -176,39 +179,40 @@ impl Batch<'_> {
 
     /// A write becomes a transaction on its way to the log.
     fn write(&mut self, xid: Xid, op: OpCode, body: &[u8]) -> Result<Flow, Closed> {
-        let Self { core, conn, held, .. } = self;
+        let core = self.core;
         let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
         if !core.admits_large(len) {
             core.stats.large_requests_rejected.increment();
             return Err(Closed::Broken("too many large requests are under way".to_owned()));
         }
+        if core.is_member()
+            && let Some(flow) = self.before_write(xid, op, body)?
+        {
+            return Ok(flow);
+        }
+        let Self { core, conn, held, .. } = self;
         let session = conn.session();
-        let (brain, tree) = held.brain(core);
-        if brain.sessions.is_closing(session) {
+        let (Brain { preparer, sessions, part, inputs }, tree) = held.brain(core);
+        if sessions.is_closing(session) {
             // The transaction that ends the session is on its way and closes the connection: dropped, as in the
             // genuine server.
             return Ok(Flow::Leave);
         }
         let at = Surroundings {
             tree,
-            sessions: &brain.sessions,
+            sessions,
             schemes: &core.schemes,
             time: Clock::wall(),
             field_limit: core.field_limit(),
         };
         let from = Submitter { session, xid, owner: Owner::Here, identities: &self.identities };
-        let audited = if core.config.audit.enabled {
-            let who = (session, conn.remote().ip(), &*self.identities);
-            Audited::new(who, &core.schemes, (op, body, core.field_limit()))
-        } else {
-            None
-        };
+        let audited = audited(core, conn, &self.identities, (op, body));
         let leave = op == OpCode::CloseSession;
         let start = leave.then(Instant::now);
-        let prepared = brain.preparer.prepare(&at, &from, op, body);
+        let prepared = preparer.prepare(&at, &from, op, body);
         if let Some(start) = start {
             core.stats.close_session_prep_time.record(millis(start.elapsed()));
-            brain.sessions.set_closing(session);
+            sessions.set_closing(session);
         }
         match prepared {
             Ok(Prepared::Proposal(proposal)) => {
@@ -218,15 +222,15 @@ impl Batch<'_> {
                 let token = conn.outbox().gate.push_write();
                 let audited = audited.map(Box::new);
                 let origin = Origin::Request { conn: Arc::clone(conn), xid, op, token, audited };
-                core.propose(proposal, origin, self.received);
+                core.propose(part, inputs, proposal, (origin, self.received));
             }
             Ok(Prepared::Refused(error)) => {
-                let last_zxid = tree.last_zxid();
+                let last_zxid = core.shown_zxid(tree);
                 self.lines.extend(audited.map(|audited| audited.refused()));
                 self.refuse_in_order(op, xid, error, last_zxid);
             }
             Err(used_up) => {
-                core.fail(used_up.to_string());
+                core.use_up(part, inputs, &used_up);
                 return Ok(Flow::Leave);
             }
         }
@@ -234,7 +238,7 @@ impl Batch<'_> {
     }
 
     /// A request refused without a transaction: told in its turn.
-    fn refuse_in_order(&mut self, op: OpCode, xid: Xid, error: KeeperError, last_zxid: Zxid) {
+    pub(super) fn refuse_in_order(&mut self, op: OpCode, xid: Xid, error: KeeperError, last_zxid: Zxid) {
         let mut outbox = self.conn.outbox();
         if outbox.gate.is_waiting() {
             outbox.gate.push_refusal(xid, op, error);
@@ -325,6 +329,20 @@ impl Batch<'_> {
     }
 }
 
+/// What the audit log will say of a write, if it says anything.
+pub(super) fn audited(
+    core: &Core,
+    conn: &Conn,
+    identities: &[Identity],
+    (op, body): (OpCode, &[u8]),
+) -> Option<Audited> {
+    if !core.config.audit.enabled {
+        return None;
+    }
+    let who = (conn.session(), conn.remote().ip(), identities);
+    Audited::new(who, &core.schemes, (op, body, core.field_limit()))
+}
+
 /// Counts how clients that name an ensemble fare.
 fn count_ensemble(core: &Core, scheme: &str, outcome: Result<(), Refused>) {
     let stats = &core.stats;
@@ -362,7 +380,7 @@ fn count_quota_refusal(core: &Core, proposal: &Proposal, op: OpCode, body: &[u8]
     }
 }
 
-fn put_bare_reply(out: &mut Vec<u8>, xid: Xid, zxid: Zxid, error: Option<KeeperError>) {
+pub(super) fn put_bare_reply(out: &mut Vec<u8>, xid: Xid, zxid: Zxid, error: Option<KeeperError>) {
     let frame = begin_frame(out);
     put_reply_header(out, xid, zxid, error);
     end_frame(out, frame);

@@ -4,6 +4,7 @@
 
 mod admit;
 pub(crate) mod handshake;
+mod member;
 mod task;
 mod touched;
 
