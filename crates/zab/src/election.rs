@@ -22,9 +22,15 @@
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod genuine;
 mod round;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
 mod vote;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -137,6 +143,7 @@ impl Election {
         self.suspects.remove(&server);
         if let Some(round) = &mut self.round
             && is_participant(ctx, server)
+            && server != ctx.options.id
         {
             round.hurry(ctx.now, ctx.options);
             let proposal = round.proposal;

@@ -81,3 +81,82 @@ impl CastVote {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+    use crate::QuorumRule;
+    use crate::election::fixture::{id, members};
+
+    fn vote(leader: i64, zxid: i64, election_epoch: i64, peer_epoch: i64) -> Vote {
+        Vote { leader: id(leader), zxid: Zxid::from_raw(zxid), election_epoch, peer_epoch }
+    }
+
+    #[test]
+    fn epoch_then_zxid_then_id_decide() {
+        let members = members(1..=3, []);
+        for (better, worse) in [
+            (vote(1, 5, 1, 2), vote(3, 9, 9, 1)),
+            (vote(1, 9, 1, 1), vote(3, 5, 9, 1)),
+            (vote(3, 5, 1, 1), vote(1, 5, 9, 1)),
+            (vote(1, 0, 1, 0), Vote::NOBODY),
+        ] {
+            assert!(better.beats(&worse, &members), "{better:?} {worse:?}");
+            assert!(!worse.beats(&better, &members), "{worse:?} {better:?}");
+        }
+        assert!(!vote(1, 5, 2, 1).beats(&vote(1, 5, 1, 1), &members), "the round does not matter");
+        assert!(!vote(9, 5, 1, 9).beats(&vote(1, 5, 1, 1), &members), "not a member");
+    }
+
+    #[test]
+    fn a_server_without_weight_never_wins() {
+        let mut members = members(1..=3, []);
+        members.rule = QuorumRule::Hierarchical {
+            groups: [members.voters.clone()].into(),
+            weights: [(id(3), 0)].into(),
+        };
+        assert!(!vote(3, 9, 1, 9).beats(&vote(1, 5, 1, 1), &members));
+        assert!(!vote(1, 5, 1, 1).beats(&vote(3, 9, 1, 9), &members), "nor does it lose to what is less");
+    }
+
+    #[test]
+    fn votes_count_together_by_what_their_servers_are() {
+        let cast = |vote, state, version| CastVote { vote, state, version };
+        let (looking, following) = (ServerState::Looking, ServerState::Following);
+        let a = vote(3, 5, 1, 1);
+        for (other, of_looking, of_settled, of_old) in [
+            (a, true, true, true),
+            (vote(3, 5, 2, 1), false, true, true),
+            (vote(3, 6, 1, 1), false, true, true),
+            (vote(3, 5, 1, 2), false, false, true),
+            (vote(2, 5, 1, 1), false, false, false),
+        ] {
+            let agrees = |state, version, other_state, other_version| {
+                let (one, two) = (cast(a, state, version), cast(other, other_state, other_version));
+                assert_eq!(one.agrees(&two), two.agrees(&one));
+                one.agrees(&two)
+            };
+            assert_eq!(agrees(looking, 0, looking, 0), of_looking, "{other:?}");
+            assert_eq!(agrees(looking, 0, following, 2), of_looking, "{other:?}");
+            assert_eq!(agrees(ServerState::Leading, 2, following, 2), of_settled, "{other:?}");
+            assert_eq!(agrees(following, 0, following, 0), of_settled, "{other:?}");
+            assert_eq!(agrees(following, 0, following, 2), of_old, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn votes_are_read_from_notifications() {
+        let notification = Notification {
+            state: ServerState::Leading,
+            leader: id(3),
+            zxid: Zxid::from_raw(5),
+            election_epoch: 7,
+            peer_epoch: 2,
+            version: 2,
+            config: Some(String::new()),
+        };
+        assert_eq!(Vote::of(&notification), vote(3, 5, 7, 2));
+    }
+}
