@@ -1,10 +1,15 @@
 //! Ensembles of real processes.
 //!
 //! ```text
-//! cargo run -p zabra-ensemble -- record
+//! cargo run --release -p zabra-ensemble -- mixed
 //! ```
 
+mod client;
+mod mixed;
 mod record;
+mod tap;
+mod tapped;
+mod transcript;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -21,6 +26,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Try ensembles of both kinds of servers, in every role.
+    Mixed(mixed::Args),
     /// Write down what genuine servers say to each other.
     Record {
         /// Where to; what is there is replaced.
@@ -33,11 +40,13 @@ enum Command {
 type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
-    let outcome = match Args::parse().command {
-        Command::Record { folder } => record::run(&folder),
+    let outcome = match &Args::parse().command {
+        Command::Mixed(args) => mixed::run(args),
+        Command::Record { folder } => record::run(folder).map(|()| true),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(io::stderr(), "ensemble: {}", chain(&*error));
             ExitCode::from(2)

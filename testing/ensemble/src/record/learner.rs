@@ -11,8 +11,8 @@ use zabra_proto::{
 };
 use zabra_types::{Epoch, ServerId};
 
-use super::tap::{Capture, Port, Side};
 use crate::Failure;
+use crate::tap::{Capture, Port, Side};
 
 /// What the leader is to take it for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,15 +4,16 @@ use std::fs;
 
 use zabra_proto::{AclEntry, OpCode};
 use zabra_testkit::{
-    Connected, Ensemble, EnsembleSpec, Genuine, HarnessError, JvmOptions, MultiBuilder, RawClient,
-    RawRequest, ServerSpec, open_acl,
+    Connected, EnsembleSpec, Genuine, HarnessError, JvmOptions, MultiBuilder, RawClient, RawRequest,
+    ServerSpec, open_acl,
 };
 use zabra_types::{Perms, SessionId};
 
 use super::learner::{Kind, Learner};
-use super::tap::{Capture, Port, Side, Taps};
-use super::{said, wait_for};
 use crate::Failure;
+use crate::tap::{Capture, Side};
+use crate::tapped::{Tapped, wait_for};
+use crate::transcript::Line;
 
 /// Longer than any scenario takes.
 const SESSION_TIMEOUT_MS: i32 = 20_000;
@@ -38,39 +39,25 @@ fn genuine() -> Result<ServerSpec, HarnessError> {
     Ok(ServerSpec::new(Genuine::find()?.program(&JvmOptions::small())).with("extendedTypesEnabled", "true"))
 }
 
-/// An ensemble with a proxy on every way from one server to another.
-struct Tapped {
-    // Servers end before what connects them.
-    ensemble: Ensemble,
-    taps: Taps,
+/// A genuine ensemble that serves.
+struct Stage {
+    tapped: Tapped,
     leader: u8,
 }
 
-impl Tapped {
+impl Stage {
     /// Three voters and an observer.
     fn start() -> Result<Self, Failure> {
         // Without this a learner that lacks everything gets it from the log, not as a database.
         let server = genuine()?.with_property("zookeeper.snapshotSizeFactor", "-1");
-        let mut ensemble = EnsembleSpec::new(server, 3).with_observers(1).create()?;
-        let servers: Vec<_> =
-            ensemble.members().map(|m| (m.id(), m.quorum_port(), m.election_port())).collect();
-        let taps = Taps::open(&servers)?;
-        for (dialler, ..) in &servers {
-            for (acceptor, ..) in servers.iter().filter(|(id, ..)| id != dialler) {
-                let quorum = taps.port(*dialler, *acceptor, Port::Quorum);
-                let election = taps.port(*dialler, *acceptor, Port::Election);
-                let address = ensemble.member(*acceptor).address(quorum, election);
-                ensemble.member_mut(*dialler).set_address_of(*acceptor, &address);
-            }
-        }
+        let mut tapped = Tapped::create(EnsembleSpec::new(server, 3).with_observers(1))?;
         // In this order each one dials those it is to dial: who dials back does so past the proxy.
-        for (id, _, election) in &servers {
-            ensemble.server_mut(*id).spawn()?;
-            wait_for("an election port", || std::net::TcpStream::connect(("127.0.0.1", *election)).ok())?;
+        for id in 1..=4 {
+            tapped.spawn(id)?;
         }
-        ensemble.wait_serving()?;
-        let leader = ensemble.wait_leader()?;
-        Ok(Self { ensemble, taps, leader })
+        tapped.ensemble.wait_serving()?;
+        let leader = tapped.ensemble.wait_leader()?;
+        Ok(Self { tapped, leader })
     }
 
     fn followers(&self) -> Vec<u8> {
@@ -78,7 +65,7 @@ impl Tapped {
     }
 
     fn connect(&self, id: u8) -> Result<(RawClient, Connected), Failure> {
-        Ok(RawClient::connect(self.ensemble.server(id).addr(), SESSION_TIMEOUT_MS)?)
+        Ok(RawClient::connect(self.tapped.ensemble.server(id).addr(), SESSION_TIMEOUT_MS)?)
     }
 
     /// Writes something and returns when it is committed.
@@ -90,20 +77,19 @@ impl Tapped {
         call(&mut client, &RawRequest::bare(OpCode::CloseSession))
     }
 
-    /// Waits until `test` holds for what a learner and its present leader have said.
-    fn wait_said(&self, learner: u8, what: &str, side: Side, len_min: usize) -> Result<(), Failure> {
-        let heard =
-            |capture: &Capture| said(capture, what, |line| line.side == side && line.bytes.len() >= len_min);
-        let is_it = |capture: &Capture| (capture.port, capture.dialler) == (Port::Quorum, learner);
-        wait_for(what, || self.taps.captures().iter().rfind(|c| is_it(c)).filter(|c| heard(c)).map(drop))
+    /// Waits until a learner has told of sessions it heard of.
+    fn wait_touched(&self, learner: u8) -> Result<(), Failure> {
+        let touches = |line: &Line| line.side == Side::Dialler && line.bytes.len() > PING_LEN;
+        self.tapped.wait_said(learner, "PING", touches)
     }
 
-    /// What a learner has said on its last connection to a leader.
     fn last_of(&self, learner: u8) -> Vec<Capture> {
-        let of_learner = |c: &Capture| c.port == Port::Quorum && c.dialler == learner;
-        self.taps.captures().into_iter().rfind(of_learner).into_iter().collect()
+        self.tapped.last_of(learner).into_iter().collect()
     }
 }
+
+/// Bytes of a packet without body.
+const PING_LEN: usize = 20;
 
 fn call(client: &mut RawClient, request: &RawRequest) -> Result<(), Failure> {
     match client.call(request)?.err {
@@ -125,7 +111,7 @@ fn identity(scheme: &'static str, id: &'static str) -> AclEntry<'static> {
 
 /// An ensemble is born, elects, and does whatever clients can have it do.
 fn broadcast() -> Result<Vec<Capture>, Failure> {
-    let it = Tapped::start()?;
+    let it = Stage::start()?;
     let [first, second] = it.followers()[..] else { return Err("there are two followers".into()) };
     let observer = 4;
 
@@ -144,14 +130,14 @@ fn broadcast() -> Result<Vec<Capture>, Failure> {
     call(&mut watcher, &RawRequest::create("/observed", b"", 1))?;
     call(&mut watcher, &RawRequest::path(OpCode::Sync, "/"))?;
     call(&mut watcher, &RawRequest::bare(OpCode::Ping))?;
-    it.wait_said(observer, "PING", Side::Dialler, 21)?;
+    it.wait_touched(observer)?;
 
     // The session moves, and one that is over cannot.
     let (mut gone, over) = it.connect(first)?;
     call(&mut gone, &RawRequest::bare(OpCode::CloseSession))?;
     let renew = |connected: &Connected| {
         let session = SessionId::from_raw(connected.session);
-        let addr = it.ensemble.server(second).addr();
+        let addr = it.tapped.ensemble.server(second).addr();
         RawClient::renew(addr, SESSION_TIMEOUT_MS, session, &connected.password)
     };
     if renew(&over).is_ok() {
@@ -159,11 +145,10 @@ fn broadcast() -> Result<Vec<Capture>, Failure> {
     }
     let (mut moved, _) = renew(&connected)?;
     call(&mut moved, &RawRequest::bare(OpCode::Ping))?;
-    it.wait_said(second, "PING", Side::Dialler, 21)?;
+    it.wait_touched(second)?;
     call(&mut moved, &RawRequest::bare(OpCode::CloseSession))?;
     call(&mut watcher, &RawRequest::bare(OpCode::CloseSession))?;
-    it.wait_said(first, "PING", Side::Dialler, 20)?;
-    Ok(it.taps.captures())
+    Ok(it.tapped.taps.captures())
 }
 
 /// A write of each kind there is.
@@ -209,25 +194,25 @@ fn refused_multi() -> RawRequest {
 
 /// A follower missed a few transactions.
 fn diff() -> Result<Vec<Capture>, Failure> {
-    let mut it = Tapped::start()?;
+    let mut it = Stage::start()?;
     it.write(&["/before"])?;
     let learner = it.followers()[0];
-    it.ensemble.server_mut(learner).kill()?;
+    it.tapped.ensemble.server_mut(learner).kill()?;
     it.write(&["/missed-1", "/missed-2"])?;
-    it.ensemble.server_mut(learner).start()?;
+    it.tapped.ensemble.server_mut(learner).start()?;
     Ok(it.last_of(learner))
 }
 
 /// A follower has lost everything, and an observer never had anything.
 fn snap() -> Result<Vec<Capture>, Failure> {
-    let mut it = Tapped::start()?;
+    let mut it = Stage::start()?;
     it.write(&["/a", "/a/b", "/c"])?;
     let learner = it.followers()[0];
     let mut captures = Vec::new();
     for id in [learner, 4] {
-        it.ensemble.server_mut(id).kill()?;
-        fs::remove_dir_all(it.ensemble.server(id).data_dir().join("version-2"))?;
-        it.ensemble.server_mut(id).start()?;
+        it.tapped.ensemble.server_mut(id).kill()?;
+        fs::remove_dir_all(it.tapped.ensemble.server(id).data_dir().join("version-2"))?;
+        it.tapped.ensemble.server_mut(id).start()?;
         captures.extend(it.last_of(id));
     }
     Ok(captures)
@@ -235,18 +220,18 @@ fn snap() -> Result<Vec<Capture>, Failure> {
 
 /// A leader logged a transaction that nobody else got to know, and comes back as a follower.
 fn trunc() -> Result<Vec<Capture>, Failure> {
-    let mut it = Tapped::start()?;
+    let mut it = Stage::start()?;
     it.write(&["/before"])?;
     let (mut client, _) = it.connect(it.leader)?;
     let former = it.leader;
-    it.taps.silence(former);
+    it.tapped.taps.silence(former);
     client.send(&RawRequest::create("/never-committed", b"data", 0))?;
-    let log = it.ensemble.server(former).data_dir().join("version-2");
+    let log = it.tapped.ensemble.server(former).data_dir().join("version-2");
     wait_for("the transaction in the log", || find_in_files(&log, b"/never-committed"))?;
-    it.ensemble.server_mut(former).kill()?;
-    it.taps.heal();
-    wait_for("another leader", || it.ensemble.leader())?;
-    it.ensemble.server_mut(former).start()?;
+    it.tapped.ensemble.server_mut(former).kill()?;
+    it.tapped.taps.heal();
+    wait_for("another leader", || it.tapped.ensemble.leader())?;
+    it.tapped.ensemble.server_mut(former).start()?;
     Ok(it.last_of(former))
 }
 

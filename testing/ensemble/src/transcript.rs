@@ -7,22 +7,22 @@ use zabra_proto::{
     ElectionHello, FieldLimit, PacketKind, QuorumPacket, ReceivedPacket, split_notification, split_packet,
 };
 
-use super::tap::{Capture, Port, Side};
+use crate::tap::{Capture, Port, Side};
 
 /// The end of a database on the quorum port.
 const SNAPSHOT_END: &[u8] = b"\0\0\0\x01/\0\0\0\x0aBenWasHere";
 
 /// Something that was said, complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) side: Side,
+pub(crate) struct Line {
+    pub(crate) side: Side,
     /// The kind of a packet; HELLO, VOTE, or DATABASE for what follows SNAP.
-    pub(super) what: String,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) what: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// All that was said on a connection, in the order in which it was complete. What is incomplete at the end is left out.
-pub(super) fn lines(capture: &Capture) -> Result<Vec<Line>, String> {
+pub(crate) fn lines(capture: &Capture) -> Result<Vec<Line>, String> {
     let mut sides = [Half::default(), Half::default()];
     let mut lines = Vec::new();
     for (side, chunk) in &capture.chunks {
@@ -87,7 +87,7 @@ impl Half {
 }
 
 /// The lines as a fixture holds them.
-pub(super) fn text(capture: &Capture, lines: &[Line]) -> String {
+pub(crate) fn text(capture: &Capture, lines: &[Line]) -> String {
     let (dialler, acceptor) = (capture.dialler, capture.acceptor);
     let mut text = match capture.port {
         Port::Quorum => format!("# Quorum port: > learner {dialler}, < leader {acceptor}\n"),

@@ -13,7 +13,7 @@ const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One of the two ports of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Port {
+pub(crate) enum Port {
     /// Where a leader waits for learners.
     Quorum,
     /// Where votes are told.
@@ -22,7 +22,7 @@ pub(super) enum Port {
 
 /// Who says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     /// The server that made the connection.
     Dialler,
     /// The other one.
@@ -31,17 +31,17 @@ pub(super) enum Side {
 
 /// What was said on one connection.
 #[derive(Clone, Debug)]
-pub(super) struct Capture {
-    pub(super) port: Port,
-    pub(super) dialler: u8,
-    pub(super) acceptor: u8,
+pub(crate) struct Capture {
+    pub(crate) port: Port,
+    pub(crate) dialler: u8,
+    pub(crate) acceptor: u8,
     /// Whatever came at once, in order.
-    pub(super) chunks: Vec<(Side, Vec<u8>)>,
+    pub(crate) chunks: Vec<(Side, Vec<u8>)>,
 }
 
 /// All proxies of an ensemble: one for each server that dials, each that is dialled, and each port.
 #[derive(Debug)]
-pub(super) struct Taps {
+pub(crate) struct Taps {
     shared: Arc<Shared>,
     ports: BTreeMap<(u8, u8, Port), u16>,
 }
@@ -63,7 +63,7 @@ struct Link {
 
 impl Taps {
     /// Proxies to the given ports of servers: id, quorum port, election port.
-    pub(super) fn open(servers: &[(u8, u16, u16)]) -> io::Result<Self> {
+    pub(crate) fn open(servers: &[(u8, u16, u16)]) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             captures: Mutex::default(),
             links: Mutex::default(),
@@ -86,23 +86,29 @@ impl Taps {
     }
 
     /// The port on which `dialler` reaches a port of `acceptor`.
-    pub(super) fn port(&self, dialler: u8, acceptor: u8, port: Port) -> u16 {
+    pub(crate) fn port(&self, dialler: u8, acceptor: u8, port: Port) -> u16 {
         self.ports[&(dialler, acceptor, port)]
     }
 
+    /// What has been said so far on the newest connection of this kind where anything was said.
+    pub(crate) fn last(&self, port: Port, dialler: u8) -> Option<Capture> {
+        let is_it = |c: &&Capture| c.port == port && c.dialler == dialler && !c.chunks.is_empty();
+        lock(&self.shared.captures).iter().rfind(is_it).cloned()
+    }
+
     /// What has been said so far on connections where anything was said, oldest first.
-    pub(super) fn captures(&self) -> Vec<Capture> {
+    pub(crate) fn captures(&self) -> Vec<Capture> {
         lock(&self.shared.captures).iter().filter(|capture| !capture.chunks.is_empty()).cloned().collect()
     }
 
     /// Lets nothing through to or from a server, though its connections stay, and nobody connect. What it says is
     /// written down all the same.
-    pub(super) fn silence(&self, server: u8) {
+    pub(crate) fn silence(&self, server: u8) {
         *lock(&self.shared.silenced) = server;
     }
 
     /// Ends the silence. Connections that were silenced are closed: bytes are missing on them.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let server = std::mem::take(&mut *lock(&self.shared.silenced));
         lock(&self.shared.links).retain(|link| {
             let silenced = link.servers.0 == server || link.servers.1 == server;

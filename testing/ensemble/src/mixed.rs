@@ -1,0 +1,91 @@
+//! Ensembles of which some servers are ours and some genuine.
+
+mod checks;
+mod phases;
+mod stage;
+mod tree;
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use zabra_testkit::{Genuine, JvmOptions, zabra_program};
+
+use crate::{Failure, chain};
+use phases::PHASES;
+use stage::{Cast, Kind, Programs, Stage};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this ensemble, such as `z-gz-g`: the leader, the followers, the observer.
+    #[arg(long)]
+    only: Option<String>,
+    /// Only as many ensembles as show each kind as each role with each kind of leader.
+    #[arg(long)]
+    quick: bool,
+    /// Genuine servers in the place of ours: is the test itself sound?
+    #[arg(long)]
+    rehearse: bool,
+}
+
+/// Every ensemble with at least one server of each kind, and that of ours alone.
+fn casts() -> impl Iterator<Item = Cast> {
+    let kind = |bits: u8, bit: u8| if bits & (1 << bit) == 0 { Kind::Zabra } else { Kind::Genuine };
+    (0..15).map(move |bits| Cast([kind(bits, 1), kind(bits, 2), kind(bits, 0), kind(bits, 3)]))
+}
+
+/// In these every kind of leader, first and after the first has died, has every kind of follower and of observer.
+const QUICK: [&str; 3] = ["z-zg-g", "g-zz-z", "g-gz-g"];
+
+/// Runs all phases with all ensembles; whether all of them passed.
+pub(crate) fn run(args: &Args) -> Result<bool, Failure> {
+    let genuine = Genuine::find()?.program(&JvmOptions::small());
+    let zabra = if args.rehearse { genuine.clone() } else { zabra_program()? };
+    let programs = Programs { zabra, genuine };
+    let mut out = io::stdout();
+    let (mut passed, mut failed) = (0, 0);
+    for cast in casts() {
+        let name = cast.to_string();
+        let wanted = match &args.only {
+            Some(only) => *only == name,
+            None => !args.quick || QUICK.contains(&name.as_str()),
+        };
+        if !wanted {
+            continue;
+        }
+        writeln!(out, "== {name}")?;
+        match play(&programs, cast, &mut out)? {
+            Ok(()) => passed += 1,
+            Err(_) => failed += 1,
+        }
+    }
+    writeln!(out, "{passed} passed, {failed} failed")?;
+    Ok(failed == 0 && passed > 0)
+}
+
+/// A failure of the ensemble has been told.
+struct Told;
+
+fn play(programs: &Programs, cast: Cast, out: &mut impl Write) -> io::Result<Result<(), Told>> {
+    let begun = Instant::now();
+    let mut stage = match Stage::start(programs, cast) {
+        Ok(stage) => stage,
+        Err(error) => {
+            writeln!(out, "FAILED to start: {}", chain(&*error))?;
+            return Ok(Err(Told));
+        }
+    };
+    writeln!(out, "   started, {:.1?}", begun.elapsed())?;
+    for (name, phase) in PHASES {
+        let begun = Instant::now();
+        if let Err(error) = phase(&mut stage).and_then(|()| stage.expect_agreement()) {
+            writeln!(out, "FAILED {name}: {}", chain(&*error))?;
+            for home in stage.keep() {
+                writeln!(out, "       {}", home.display())?;
+            }
+            return Ok(Err(Told));
+        }
+        writeln!(out, "   {name}, {:.1?}", begun.elapsed())?;
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,160 @@
+//! What a mixed ensemble goes through.
+
+use zabra_testkit::{Connected, RawRequest};
+
+use super::checks;
+use super::stage::{ALL, Stage};
+use crate::Failure;
+use crate::client::expect;
+use crate::tapped::wait_for;
+
+/// A phase, and what it is called.
+type Phase = (&'static str, fn(&mut Stage) -> Result<(), Failure>);
+
+/// In this order: each begins where the one before ended.
+pub(super) const PHASES: &[Phase] = &[
+    ("clients", clients),
+    ("DIFF from memory", short_diff),
+    ("DIFF from the log", long_diff),
+    ("the leader dies", failover),
+    ("TRUNC", trunc),
+    ("SNAP", snap),
+];
+
+/// More transactions than a leader keeps in memory.
+const BEYOND_MEMORY: usize = 700;
+
+fn clients(stage: &mut Stage) -> Result<(), Failure> {
+    checks::run(stage)
+}
+
+/// Writes nodes through a server, many at a time.
+fn write(stage: &Stage, via: u8, root: &str, count: usize) -> Result<(), Failure> {
+    let mut client = stage.connect(via)?;
+    client.ok(&RawRequest::create(root, b"", 0))?;
+    let creates: Vec<_> = (0..count)
+        .map(|number| RawRequest::create(format!("{root}/{number}").as_str(), b"data", 0))
+        .collect();
+    for batch in creates.chunks(100) {
+        for reply in client.call_all(batch)? {
+            expect(reply.err == 0, || format!("a write while servers are missing: {reply:?}"))?;
+        }
+    }
+    client.close()
+}
+
+/// Every server still writes, and every other reads it.
+fn write_everywhere(stage: &Stage, root: &str) -> Result<(), Failure> {
+    for id in ALL {
+        write(stage, id, &format!("{root}-{id}"), 3)?;
+    }
+    stage.expect_agreement()
+}
+
+fn short_diff(stage: &mut Stage) -> Result<(), Failure> {
+    stage.kill(&[1, 4])?;
+    write(stage, 2, "/short", 20)?;
+    stage.revive(&[1, 4])?;
+    for id in [1, 4] {
+        stage.expect_sync(id, "DIFF")?;
+    }
+    write_everywhere(stage, "/after-short")
+}
+
+fn long_diff(stage: &mut Stage) -> Result<(), Failure> {
+    stage.kill(&[1, 4])?;
+    write(stage, 3, "/long", BEYOND_MEMORY)?;
+    stage.revive(&[1, 4])?;
+    for id in [1, 4] {
+        stage.expect_sync(id, "DIFF")?;
+    }
+    write_everywhere(stage, "/after-long")
+}
+
+/// A session with an ephemeral node, to be found again later.
+fn traveller(stage: &Stage, via: u8, path: &str) -> Result<Connected, Failure> {
+    let mut client = stage.connect(via)?;
+    client.ok(&RawRequest::create(path, b"", 1))?;
+    Ok(client.session().clone())
+}
+
+/// The session lives and has its node. It is ended here.
+fn expect_traveller(stage: &Stage, via: u8, path: &str, session: &Connected) -> Result<(), Failure> {
+    let mut client = stage.renew(via, session)?;
+    client.sync()?;
+    let (_, stat) = client.get(path)?;
+    expect(stat.ephemeral_owner == session.session, || format!("{path} has another owner: {stat:?}"))?;
+    client.close()
+}
+
+fn failover(stage: &mut Stage) -> Result<(), Failure> {
+    let session = traveller(stage, 3, "/failover")?;
+    stage.kill(&[3])?;
+    let leader = stage.tapped.ensemble.wait_leader()?;
+    stage.wait_serving(&[1, 2, 4])?;
+    write(stage, 4, "/without-3", 20)?;
+    expect_traveller(stage, 1, "/failover", &session)?;
+    stage.revive(&[3])?;
+    stage.expect_leader(leader)?;
+    write_everywhere(stage, "/after-failover")
+}
+
+/// The leader logs a transaction that never leaves it. Its followers die with what they have not read, so they never
+/// knew of it; when the former leader comes back, it has to give it up.
+fn trunc(stage: &mut Stage) -> Result<(), Failure> {
+    let former = stage.tapped.ensemble.wait_leader()?;
+    let others: Vec<u8> = (1..=3).filter(|id| *id != former).collect();
+    let session = traveller(stage, 4, "/trunc")?;
+    let mut client = stage.connect(former)?;
+    client.sync()?;
+    for id in &others {
+        stage.tapped.ensemble.server(*id).pause()?;
+    }
+    client.send(&RawRequest::create("/never-committed", b"data", 0))?;
+    let log = stage.version_dir(former);
+    wait_for("the transaction in the log", || find_in_files(&log, b"/never-committed"))?;
+    stage.kill(&[former])?;
+    stage.kill(&others)?;
+    stage.revive(&others)?;
+    stage.wait_serving(&[4])?;
+    stage.revive(&[former])?;
+    stage.expect_sync(former, "TRUNC")?;
+    for id in ALL {
+        let mut client = stage.connect(id)?;
+        client.sync()?;
+        expect(!client.exists("/never-committed")?, || format!("{} has it back", stage.name(id)))?;
+    }
+    expect_traveller(stage, former, "/trunc", &session)?;
+    write_everywhere(stage, "/after-trunc")
+}
+
+fn find_in_files(folder: &std::path::Path, bytes: &[u8]) -> Option<()> {
+    let files = std::fs::read_dir(folder).ok()?.flatten().filter_map(|file| std::fs::read(file.path()).ok());
+    files.into_iter().any(|content| content.windows(bytes.len()).any(|window| window == bytes)).then_some(())
+}
+
+/// All stop; two lose everything and are filled again, as is the third, by force.
+fn snap(stage: &mut Stage) -> Result<(), Failure> {
+    let session = traveller(stage, 2, "/snap")?;
+    for member in stage.tapped.ensemble.members_mut() {
+        let spec = member.server_mut().spec_mut();
+        *spec = spec.clone().with_property("zookeeper.forceSnapshotSync", "true");
+    }
+    for id in ALL {
+        stage.tapped.ensemble.server_mut(id).stop()?;
+    }
+    for id in [1, 4] {
+        stage.wipe(id)?;
+    }
+    for id in [2, 3] {
+        stage.tapped.spawn(id)?;
+    }
+    stage.wait_serving(&[2, 3])?;
+    stage.revive(&[1, 4])?;
+    stage.expect_leader(3)?;
+    for id in [1, 2, 4] {
+        stage.expect_sync(id, "SNAP")?;
+    }
+    expect_traveller(stage, 4, "/snap", &session)?;
+    write_everywhere(stage, "/after-snap")
+}

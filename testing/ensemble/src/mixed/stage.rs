@@ -1,0 +1,204 @@
+//! An ensemble of both kinds of servers, and what is true of it at all times.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zabra_testkit::{Connected, EnsembleSpec, Program, RawRequest, ServerSpec, four_letter};
+
+use super::tree;
+use crate::Failure;
+use crate::client::{Client, expect};
+use crate::tapped::{Tapped, wait_for};
+
+/// Longer than any phase takes.
+const SESSION_TIMEOUT_MS: i32 = 60_000;
+/// Who may read everything.
+pub(super) const READER: (&str, &[u8]) = ("digest", b"reader:secret");
+
+/// Which server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Ours.
+    Zabra,
+    /// Apache ZooKeeper.
+    Genuine,
+}
+
+/// Who is what: the servers 1 to 3 vote, and 3 leads at first; 4 observes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cast(pub(crate) [Kind; 4]);
+
+impl fmt::Display for Cast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = |id: usize| if self.0[id - 1] == Kind::Zabra { 'z' } else { 'g' };
+        write!(f, "{}-{}{}-{}", letter(3), letter(1), letter(2), letter(4))
+    }
+}
+
+/// The two kinds, as programs.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    pub(crate) zabra: Program,
+    pub(crate) genuine: Program,
+}
+
+impl Programs {
+    pub(crate) fn of(&self, kind: Kind) -> Program {
+        match kind {
+            Kind::Zabra => self.zabra.clone(),
+            Kind::Genuine => self.genuine.clone(),
+        }
+    }
+}
+
+/// The ensemble.
+pub(super) struct Stage {
+    pub(super) tapped: Tapped,
+    cast: Cast,
+}
+
+/// All servers.
+pub(super) const ALL: [u8; 4] = [1, 2, 3, 4];
+
+impl Stage {
+    /// Starts three voters, of which 3 leads, and an observer.
+    pub(super) fn start(programs: &Programs, cast: Cast) -> Result<Self, Failure> {
+        let server = ServerSpec::new(programs.genuine.clone())
+            .with("extendedTypesEnabled", "true")
+            .with_property("interop.log", "INFO")
+            // However much a learner lacks, it may come from the log.
+            .with_property("zookeeper.snapshotSizeFactor", "0")
+            .with_property("znode.container.checkIntervalMs", "200");
+        let spec = EnsembleSpec::new(server, 3)
+            .with_observers(1)
+            .with("tickTime", "500")
+            .with("initLimit", "40")
+            .with("syncLimit", "20");
+        let mut tapped = Tapped::create(spec)?;
+        for member in tapped.ensemble.members_mut() {
+            let kind = cast.0[usize::from(member.id()) - 1];
+            member.set_program(programs.of(kind));
+        }
+        let mut stage = Self { tapped, cast };
+        // Of two servers without history the one with the larger id leads.
+        stage.tapped.spawn(2)?;
+        stage.tapped.spawn(3)?;
+        stage.wait_serving(&[2, 3])?;
+        stage.expect_leader(3)?;
+        stage.tapped.spawn(1)?;
+        stage.tapped.spawn(4)?;
+        stage.wait_serving(&ALL)?;
+        Ok(stage)
+    }
+
+    /// How a server is called in messages.
+    pub(super) fn name(&self, id: u8) -> String {
+        format!("{id} ({:?})", self.cast.0[usize::from(id) - 1])
+    }
+
+    pub(super) fn wait_serving(&mut self, ids: &[u8]) -> Result<(), Failure> {
+        for id in ids {
+            self.tapped.ensemble.server_mut(*id).wait_serving()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn expect_leader(&self, id: u8) -> Result<(), Failure> {
+        let leader = self.tapped.ensemble.wait_leader()?;
+        expect(leader == id, || format!("{leader} leads, not {id}"))
+    }
+
+    pub(super) fn kill(&mut self, ids: &[u8]) -> Result<(), Failure> {
+        for id in ids {
+            self.tapped.ensemble.server_mut(*id).kill()?;
+        }
+        Ok(())
+    }
+
+    /// Starts servers and waits until they serve.
+    pub(super) fn revive(&mut self, ids: &[u8]) -> Result<(), Failure> {
+        for id in ids {
+            self.tapped.spawn(*id)?;
+        }
+        self.wait_serving(ids)
+    }
+
+    /// Where a server keeps its log and snapshots.
+    pub(super) fn version_dir(&self, id: u8) -> PathBuf {
+        self.tapped.ensemble.server(id).data_dir().join("version-2")
+    }
+
+    /// Takes everything from a server that does not run, its epochs too.
+    pub(super) fn wipe(&self, id: u8) -> Result<(), Failure> {
+        Ok(fs::remove_dir_all(self.version_dir(id))?)
+    }
+
+    /// A client of a server.
+    pub(super) fn connect(&self, id: u8) -> Result<Client, Failure> {
+        self.connect_for(id, SESSION_TIMEOUT_MS)
+    }
+
+    /// A client of a server whose session lasts this long without it.
+    pub(super) fn connect_for(&self, id: u8, timeout_ms: i32) -> Result<Client, Failure> {
+        Client::connect(self.tapped.ensemble.server(id).addr(), self.name(id), timeout_ms)
+    }
+
+    /// Takes a session to a server.
+    pub(super) fn renew(&self, id: u8, session: &Connected) -> Result<Client, Failure> {
+        Client::renew(self.tapped.ensemble.server(id).addr(), self.name(id), session)
+    }
+
+    /// Fails unless a learner was brought up in this way.
+    pub(super) fn expect_sync(&self, learner: u8, want: &str) -> Result<(), Failure> {
+        let sync = self.tapped.sync_of(learner)?;
+        expect(sync == want, || format!("{} was sent {sync}, not {want}", self.name(learner)))
+    }
+
+    /// All servers show the same tree and have processed the same transactions, and no learner found that a transaction
+    /// left another digest than at the leader.
+    pub(super) fn expect_agreement(&self) -> Result<(), Failure> {
+        let mut trees = Vec::new();
+        for id in ALL {
+            let mut client = self.connect(id)?;
+            client.ok(&RawRequest::auth(READER.0, Some(READER.1)))?;
+            client.sync()?;
+            trees.push((self.name(id), tree::read(&mut client)?));
+            client.close()?;
+        }
+        let (first, others) = trees.split_first().ok_or("there are servers")?;
+        for other in others {
+            tree::expect_same((&first.0, &first.1), (&other.0, &other.1))?;
+        }
+        wait_for("the same zxid at all servers", || {
+            let zxids: Option<Vec<String>> =
+                ALL.iter().map(|id| self.word_line(*id, "srvr", "Zxid")).collect();
+            zxids.filter(|zxids| zxids.iter().all(|zxid| *zxid == zxids[0])).map(drop)
+        })?;
+        for id in ALL {
+            let mismatches = self.word_line(id, "mntr", "zk_digest_mismatches_count");
+            expect(mismatches.as_deref() == Some("0"), || {
+                format!("digests that do not fit at {}: {mismatches:?}", self.name(id))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What follows `key` in the answer to a four-letter word.
+    pub(super) fn word_line(&self, id: u8, word: &str, key: &str) -> Option<String> {
+        let addr = self.tapped.ensemble.server(id).addr();
+        let answer = four_letter(addr, word, Duration::from_secs(10)).ok()?;
+        let value = |line: &str| {
+            let rest = line.strip_prefix(key)?;
+            rest.starts_with([':', '\t', ' ']).then(|| rest.trim_start_matches(':').trim().to_owned())
+        };
+        answer.lines().find_map(value)
+    }
+
+    /// Keeps everybody's directories and says where they are.
+    pub(super) fn keep(&mut self) -> Vec<PathBuf> {
+        let members = self.tapped.ensemble.members_mut();
+        members.map(|member| member.server_mut().keep_home().to_owned()).collect()
+    }
+}
