@@ -8,27 +8,35 @@
 
 mod dirs;
 mod disk;
+mod epoch;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 mod fault;
 #[cfg(feature = "testing")]
 pub mod fuzz;
+mod install;
 mod log;
+mod member;
 mod name;
 mod purge;
 mod recover;
+mod small_file;
 mod snapshot;
 mod trigger;
+mod truncate;
 
 pub use dirs::{DataDirs, DirError, dir_size};
 pub use disk::{DirEntry, Disk, DiskFile, RealDisk};
+pub use epoch::{EpochError, Epochs, load_epochs, write_accepted_epoch, write_current_epoch};
 pub use error::{Doing, StorageError};
 #[cfg(any(test, feature = "testing"))]
 pub use fault::{Fault, FaultDisk, Loss, SECTOR};
+pub use install::{InstallError, install_snapshot};
 pub use log::{
-    Damage, Flushed, Found, Hidden, LogEntry, LogError, LogNotice, LogOptions, LogReader, ReadError,
-    RepairPlan, Stop, TruncateError, Truncated, TxnLog, plan_repair, truncate_log,
+    Damage, Flushed, Found, Hidden, LogEntry, LogError, LogNotice, LogOptions, LogQuery, LogReader,
+    ReadError, RepairPlan, Stop, TxnLog, find_in_log, log_size_limit, plan_repair,
 };
+pub use member::{MemberError, Recent, RecentLimits, RecoveredMember, recover_member};
 pub use name::{
     NamedFile, VERSION_DIR, list_logs, list_snapshots, log_name, log_zxid, snapshot_name, snapshot_zxid,
 };
@@ -38,8 +46,10 @@ pub use recover::{
     recover, restore,
 };
 pub use snapshot::{
-    Candidate, Compression, LoadSnapshotError, LoadedSnapshot, SharedTree, SnapshotDamage, SnapshotInfo,
-    SnapshotOptions, SnapshotProblem, candidates, load_snapshot, read_packed_snapshot, read_snapshot,
-    stream_snapshot, valid_snapshots, write_snapshot,
+    Candidate, Compression, DatabaseReceiver, DatabaseSender, LoadSnapshotError, LoadedSnapshot, SharedTree,
+    SnapshotDamage, SnapshotInfo, SnapshotOptions, SnapshotProblem, candidates, load_snapshot,
+    read_packed_snapshot, read_snapshot, receive_database, send_database, stream_snapshot, valid_snapshots,
+    write_snapshot,
 };
 pub use trigger::SnapshotTrigger;
+pub use truncate::{TruncateError, Truncated, truncate};

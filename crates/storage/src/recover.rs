@@ -10,6 +10,7 @@ use zabra_tree::{DigestCheck, SnapshotDigest, Tree, TreeOptions};
 use zabra_types::Zxid;
 
 use crate::error::{Doing, Explain, StorageError};
+use crate::install::{self, InstallError};
 use crate::{
     Damage, DataDirs, DirError, Disk, Found, LoadSnapshotError, LoadedSnapshot, LogNotice, LogReader,
     NamedFile, ReadError, SnapshotOptions, SnapshotProblem, candidates, list_logs, load_snapshot,
@@ -157,6 +158,15 @@ pub enum RecoverError {
         /// Where the rest ends.
         reached: Zxid,
     },
+    /// An interrupted installation of a leader's database cannot be finished.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The installation of a leader's database was interrupted; what is there is in between.
+    #[error("the installation of a leader's database in {} was interrupted", dir.display())]
+    Unfinished {
+        /// The directory of the snapshots.
+        dir: PathBuf,
+    },
 }
 
 impl RecoverError {
@@ -172,7 +182,14 @@ impl RecoverError {
             Self::Dirs(_) => {
                 "Move the files to where the configuration says, or correct dataDir and dataLogDir."
             }
-            Self::Disk(_) => "Look after the disk; nothing was changed.",
+            Self::Disk(_) | Self::Install(InstallError::Disk(_)) => {
+                "Look after the disk; nothing was changed."
+            }
+            Self::Install(_) => {
+                "Files were removed or changed by hand. Empty this server's data directories, keep myid, and let it \
+                 copy the data from the ensemble again."
+            }
+            Self::Unfinished { .. } => "Start the server once: it finishes the installation.",
             Self::Log(damage) => damage.advice(),
             Self::NoSnapshot { .. } => {
                 "If dataDir is wrong or the snapshots were moved, correct that. After an upgrade from ZooKeeper 3.4, \
@@ -215,6 +232,7 @@ pub fn recover(
 ) -> Result<Recovered, RecoverError> {
     let dirs = &options.dirs;
     dirs.prepare(&**disk, options.dir_autocreate)?;
+    install::finish(&**disk, dirs, options.limit)?;
     dirs.remove_unfinished(&**disk)?;
     let mut recovered = restore(disk, options, replayed)?;
     for notice in &recovered.report.log_notices {
@@ -239,16 +257,49 @@ pub fn recover(
 pub fn restore(
     disk: &Arc<dyn Disk>,
     options: &RecoverOptions,
+    replayed: impl FnMut(Zxid, &[u8]),
+) -> Result<Recovered, RecoverError> {
+    if install::is_unfinished(&**disk, &options.dirs)? {
+        return Err(RecoverError::Unfinished { dir: options.dirs.snapshots.clone() });
+    }
+    restore_range(disk, options, None, &mut Unfit::default(), replayed)
+}
+
+/// Restores the tree as it was after `last`. Snapshots that show more are noted in `unfit`.
+pub(crate) fn restore_upto(
+    disk: &Arc<dyn Disk>,
+    options: &RecoverOptions,
+    last: Zxid,
+    unfit: &mut Unfit,
+) -> Result<Recovered, RecoverError> {
+    restore_range(disk, options, Some(last), unfit, |_, _| {})
+}
+
+/// Snapshots that are named after a transaction to keep, but show effects of later ones.
+#[derive(Debug, Default)]
+pub(crate) struct Unfit(Vec<PathBuf>);
+
+impl Unfit {
+    pub(crate) fn reaches_beyond(&self, file: &NamedFile) -> bool {
+        self.0.contains(&file.path)
+    }
+}
+
+fn restore_range(
+    disk: &Arc<dyn Disk>,
+    options: &RecoverOptions,
+    last: Option<Zxid>,
+    unfit: &mut Unfit,
     mut replayed: impl FnMut(Zxid, &[u8]),
 ) -> Result<Recovered, RecoverError> {
     let dirs = &options.dirs;
     let mut rejected = Vec::new();
-    let loaded = load_newest(&**disk, options, &mut rejected)?;
+    let loaded = load_newest(&**disk, options, last, unfit, &mut rejected)?;
     let has_logs = !list_logs(&**disk, &dirs.logs)?.is_empty();
     let (tree, origin, snapshot_end) = match loaded {
         Some((file, loaded)) => {
-            let LoadedSnapshot { tree, zxid, last_zxid, nodes, len, digest } = loaded;
-            let end = last_zxid.max(digest.map(|(zxid, _)| zxid));
+            let end = loaded.end();
+            let LoadedSnapshot { tree, zxid, nodes, len, .. } = loaded;
             (tree, Origin::Snapshot { file: file.path, zxid, nodes, len }, end)
         }
         // The snapshot of an empty database may be torn too: then there is nothing to lose.
@@ -286,7 +337,7 @@ pub fn restore(
     if !fuzzy {
         recovered.note_snapshot_digest(recovered.last_zxid);
     }
-    recovered.replay(disk, &dirs.logs, options.limit, &mut replayed)?;
+    recovered.replay(log_reader(disk, options, recovered.last_zxid, last)?, &dirs.logs, &mut replayed)?;
     let reached = recovered.last_zxid;
     if fuzzy {
         recovered.note_snapshot_digest(snapshot_end.unwrap_or(reached));
@@ -300,15 +351,37 @@ pub fn restore(
     Ok(recovered)
 }
 
-/// Tries snapshots from the newest on.
+fn log_reader(
+    disk: &Arc<dyn Disk>,
+    options: &RecoverOptions,
+    after: Zxid,
+    last: Option<Zxid>,
+) -> Result<LogReader, StorageError> {
+    let (disk, dir) = (Arc::clone(disk), &options.dirs.logs);
+    match last {
+        None => LogReader::open(disk, dir, after, options.limit),
+        Some(last) => {
+            let before = Zxid::from_raw(last.raw().saturating_add(1));
+            LogReader::open_range(disk, dir, after, before, options.limit)
+        }
+    }
+}
+
+/// Tries snapshots from the newest on, leaving out those that show anything after `last`.
 fn load_newest(
     disk: &dyn Disk,
     options: &RecoverOptions,
+    last: Option<Zxid>,
+    unfit: &mut Unfit,
     rejected: &mut Vec<RejectedSnapshot>,
 ) -> Result<Option<(NamedFile, LoadedSnapshot)>, RecoverError> {
+    let too_new = |zxid| last.is_some_and(|last| zxid > last);
     let mut tried = 0;
     for candidate in candidates(disk, &options.dirs.snapshots)? {
         let file = candidate.file;
+        if too_new(file.zxid) {
+            continue;
+        }
         let (reason, unfinished) = if candidate.looks_valid {
             if tried == SNAPSHOTS_TRIED_MAX {
                 break;
@@ -316,6 +389,10 @@ fn load_newest(
             tried += 1;
             info!("reading snapshot {}", file.path.display());
             match load_snapshot(disk, &file.path, options.tree, options.limit) {
+                Ok(loaded) if loaded.end().is_some_and(too_new) => {
+                    unfit.0.push(file.path);
+                    continue;
+                }
                 Ok(loaded) => return Ok(Some((file, loaded))),
                 Err(error) => (error.to_string(), is_cut_short(&error)),
             }
@@ -354,12 +431,10 @@ fn refuse_if_behind(rejected: &[RejectedSnapshot], reached: Zxid) -> Result<(), 
 impl Recovered {
     fn replay(
         &mut self,
-        disk: &Arc<dyn Disk>,
+        mut reader: LogReader,
         logs: &Path,
-        limit: FieldLimit,
         replayed: &mut impl FnMut(Zxid, &[u8]),
     ) -> Result<(), RecoverError> {
-        let mut reader = LogReader::open(Arc::clone(disk), logs, self.last_zxid, limit)?;
         while let Some(entry) = reader.next()? {
             let (zxid, offset) = (entry.zxid, entry.offset);
             match decode_txn(entry.payload) {

@@ -12,7 +12,7 @@ use zabra_proto::{FieldLimit, decode_txn};
 use zabra_storage::{
     Compression, DataDirs, DirError, Disk, FaultDisk, Found, LogError, LogNotice, Origin, RealDisk,
     RecoverError, RecoverOptions, Recovered, SnapshotOptions, Stop, dir_size, plan_repair, purge, recover,
-    restore, truncate_log, write_snapshot,
+    restore, write_snapshot,
 };
 use zabra_tree::{SnapshotDigest, Tree, TreeOptions};
 use zabra_types::Zxid;
@@ -371,25 +371,6 @@ fn a_repair_cuts_the_log_and_keeps_what_it_cut() {
     disk.put(&path, &content);
     plan_repair(&shared, dir, zxid(0), FieldLimit::default()).unwrap().unwrap().carry_out(&disk).unwrap();
     assert!(names(&disk, "/data/version-2").contains(&"removed-log.b.2".to_owned()));
-}
-
-#[test]
-fn truncating_forgets_exactly_what_comes_after() {
-    for target in [0, 5, 10, 11, 19, 25, 30] {
-        let (disk, payloads) = server_with(30, &[1, 11, 21], &[0, 9, 20]);
-        let dirs = one_dir().dirs;
-        let truncated = truncate_log(&disk, &dirs, zxid(target), FieldLimit::default()).unwrap();
-        assert_eq!(truncated.last, (target > 0).then_some(zxid(target)));
-        assert_holds(&run(&disk, &one_dir()).unwrap(), &payloads[..target as usize]);
-        let mut log = open_log(&disk, 0, target);
-        log.append(zxid(target + 1), &history(target + 1)[target as usize]).unwrap();
-        log.flush().unwrap();
-        assert_eq!(run(&disk, &one_dir()).unwrap().last_zxid, zxid(target + 1));
-    }
-    let (disk, _) = server_with(30, &[1, 11, 21], &[9, 20]);
-    let before = names(&disk, "/data/version-2");
-    assert!(truncate_log(&disk, &one_dir().dirs, zxid(5), FieldLimit::default()).is_err());
-    assert_eq!(names(&disk, "/data/version-2"), before);
 }
 
 #[test]

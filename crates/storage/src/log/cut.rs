@@ -1,4 +1,4 @@
-//! Shortening the log: on a leader's order, and on an operator's.
+//! Shortening the log: for a truncation that a leader orders, and for an operator's repair.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::scan::{FileScan, Header, Step};
 use crate::disk::read_full;
 use crate::error::{Doing, Explain, StorageError};
 use crate::name::list;
-use crate::{DataDirs, Disk, list_logs, list_snapshots, log_zxid, valid_snapshots};
+use crate::{Disk, list_logs, log_zxid};
 
 /// What the names of files begin with that a repair has put aside. The genuine server ignores them.
 const REMOVED_PREFIX: &str = "removed-";
@@ -23,79 +23,33 @@ const REMOVED_PREFIX: &str = "removed-";
 /// What is copied at a time.
 const COPY_LEN: usize = 1 << 20;
 
-/// What a truncation left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Truncated {
-    /// The last transaction that is still in the log; `None` when none is.
-    pub last: Option<Zxid>,
-    /// The files that were removed.
-    pub removed: Vec<PathBuf>,
-}
-
-/// Why the log was not truncated. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum TruncateError {
-    /// The disk failed. Calling again goes on where it stopped.
-    #[error(transparent)]
-    Disk(#[from] StorageError),
-    /// No snapshot is as old as that: what remains could not be loaded.
-    #[error("no snapshot holds a state from {zxid} or before")]
-    NoSnapshot {
-        /// The last transaction to keep.
-        zxid: Zxid,
-    },
-}
-
-/// Forgets every transaction after `zxid`: from the logs, and the snapshots that have any of them. The tree in memory
-/// is to be thrown away and recovered. No log may be open for writing.
-///
-/// Unlike the genuine server, which keeps such snapshots and loads them again. The order makes a crash harmless:
-/// snapshots go first, then logs from the newest on, so what is there is always a whole history.
-///
-/// # Errors
-/// The disk failed, or nothing would be left that can be loaded.
-pub fn truncate_log(
+/// Removes every transaction after `zxid` from the logs, from the newest on, so that what a crash leaves is always the
+/// beginning of what was there. Returns the files that were removed.
+pub(crate) fn cut_after(
     disk: &dyn Disk,
-    dirs: &DataDirs,
+    dir: &Path,
     zxid: Zxid,
     limit: FieldLimit,
-) -> Result<Truncated, TruncateError> {
-    let snapshots = list_snapshots(disk, &dirs.snapshots)?;
-    let valid = valid_snapshots(disk, &dirs.snapshots, snapshots.len())?;
-    if !valid.iter().any(|snapshot| snapshot.zxid <= zxid) {
-        return Err(TruncateError::NoSnapshot { zxid });
-    }
-    let mut removed = Vec::new();
-    let newer = snapshots.into_iter().rev().filter(|file| file.zxid > zxid);
-    remove_all(disk, &dirs.snapshots, newer.map(|file| file.path), &mut removed)?;
+) -> Result<Vec<PathBuf>, StorageError> {
     let (kept, newer): (Vec<_>, Vec<_>) =
-        list_logs(disk, &dirs.logs)?.into_iter().partition(|file| file.zxid <= zxid);
-    remove_all(disk, &dirs.logs, newer.into_iter().rev().map(|file| file.path), &mut removed)?;
-    let mut last = None;
+        list_logs(disk, dir)?.into_iter().partition(|file| file.zxid <= zxid);
+    let removed: Vec<_> = newer.into_iter().rev().map(|file| file.path).collect();
+    for path in &removed {
+        disk.remove(path).explain(Doing::Remove, path)?;
+    }
+    if !removed.is_empty() {
+        disk.sync_dir(dir).explain(Doing::SyncDir, dir)?;
+    }
     for file in kept.iter().rev() {
         let (end, last_kept) = end_of(disk, &file.path, zxid, limit)?;
         if end < file.len {
             cut(disk, &file.path, end)?;
         }
-        last = last_kept;
-        if last.is_some() {
+        if last_kept.is_some() {
             break;
         }
     }
-    Ok(Truncated { last, removed })
-}
-
-fn remove_all(
-    disk: &dyn Disk,
-    dir: &Path,
-    files: impl Iterator<Item = PathBuf>,
-    removed: &mut Vec<PathBuf>,
-) -> Result<(), StorageError> {
-    for path in files {
-        disk.remove(&path).explain(Doing::Remove, &path)?;
-        removed.push(path);
-    }
-    disk.sync_dir(dir).explain(Doing::SyncDir, dir)
+    Ok(removed)
 }
 
 /// Where in a file the entries up to `zxid` end, and the last of them.

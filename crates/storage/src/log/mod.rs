@@ -2,16 +2,20 @@
 
 mod cut;
 mod damage;
+mod find;
 mod format;
 mod reader;
 mod scan;
 mod tail;
 mod writer;
 
-pub use cut::{RepairPlan, TruncateError, Truncated, plan_repair, truncate_log};
+pub(crate) use cut::cut_after;
+pub use cut::{RepairPlan, plan_repair};
 pub use damage::{Damage, Found};
+pub use find::{LogQuery, find_in_log, log_size_limit};
 pub use reader::{LogEntry, LogNotice, LogReader, ReadError};
 pub use scan::Stop;
+pub(crate) use scan::for_each_entry;
 pub use tail::Hidden;
 pub(crate) use writer::NEW_LOG_NAME;
 pub use writer::{Flushed, LogError, LogOptions, TxnLog};

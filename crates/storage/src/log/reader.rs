@@ -99,6 +99,8 @@ pub struct LogReader {
     files: VecDeque<NamedFile>,
     scan: Option<(PathBuf, FileScan)>,
     after: Zxid,
+    /// Reading ends in front of this one.
+    before: Option<Zxid>,
     last: Zxid,
     /// Ends that are in doubt until the next transaction is seen.
     doubts: Vec<Doubt>,
@@ -135,11 +137,33 @@ impl LogReader {
             files,
             scan: None,
             after,
+            before: None,
             last: after,
             doubts: Vec::new(),
             notices: Vec::new(),
             entries: 0,
         })
+    }
+
+    /// Opens the logs in `dir` to read the transactions after `after` and before `before`.
+    ///
+    /// The log may be written to meanwhile, as long as everything before `before` is flushed already: what is being written
+    /// behind that is not looked at. Unless `before` is the one right after the last, whoever asks must know that none is
+    /// missing between the last transaction read and `before`.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn open_range(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        after: Zxid,
+        before: Zxid,
+        limit: FieldLimit,
+    ) -> Result<Self, StorageError> {
+        let mut reader = Self::open(disk, dir, after, limit)?;
+        reader.files.retain(|file| file.zxid < before);
+        reader.before = Some(before);
+        Ok(reader)
     }
 
     /// The next transaction, `None` at the end.
@@ -149,6 +173,9 @@ impl LogReader {
     #[expect(clippy::should_implement_trait, reason = "the entry borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<LogEntry<'_>>, ReadError> {
         let (zxid, payload, offset) = loop {
+            if self.is_at_end() {
+                return Ok(None);
+            }
             if self.scan.is_none() && !self.open_next()? {
                 return self.end().map(|()| None);
             }
@@ -156,7 +183,14 @@ impl LogReader {
             match scan.step().explain(Doing::Read, path)? {
                 Step::Entry { zxid, payload } => {
                     let offset = scan.offset();
+                    let last = self.last;
                     if self.accept(zxid, offset)? {
+                        if self.before.is_some_and(|before| zxid >= before) {
+                            self.last = last;
+                            self.files.clear();
+                            self.scan = None;
+                            return Ok(None);
+                        }
                         break (zxid, payload, offset);
                     }
                 }
@@ -200,6 +234,11 @@ impl LogReader {
     /// What was unusual so far.
     pub fn notices(&self) -> &[LogNotice] {
         &self.notices
+    }
+
+    /// Whether nothing that is wanted can follow: what does may be in the middle of being written.
+    fn is_at_end(&self) -> bool {
+        self.before.is_some_and(|before| self.last.raw().checked_add(1) == Some(before.raw()))
     }
 
     fn path(&self) -> PathBuf {

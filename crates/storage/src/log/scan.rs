@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use zabra_proto::FieldLimit;
 use zabra_types::Zxid;
@@ -10,8 +11,9 @@ use super::format::{
     ENTRY_END, ENTRY_HEAD_LEN, ENTRY_OVERHEAD, EntryHead, FILE_HEADER, FILE_HEADER_LEN, PAYLOAD_LEN_MIN,
     checksum, payload_zxid,
 };
-use crate::DiskFile;
 use crate::disk::read_full;
+use crate::error::{Doing, Explain, StorageError};
+use crate::{Disk, DiskFile};
 
 const BUFFER_LEN: usize = 1 << 20;
 
@@ -64,6 +66,24 @@ pub(crate) struct FileScan {
     at: usize,
     /// The bytes of the last entry, to be walked over by the next step.
     taken: usize,
+}
+
+/// Shows every whole entry of a file, up to the first place where there is none. A file without a header has none.
+pub(crate) fn for_each_entry(
+    disk: &dyn Disk,
+    path: &Path,
+    limit: FieldLimit,
+    mut entry: impl FnMut(Zxid, &[u8]),
+) -> Result<(), StorageError> {
+    let file = disk.open(path).explain(Doing::Open, path)?;
+    let mut scan = FileScan::new(file, limit);
+    if scan.header().explain(Doing::Read, path)? != Header::Right {
+        return Ok(());
+    }
+    while let Step::Entry { zxid, payload } = scan.step().explain(Doing::Read, path)? {
+        entry(zxid, scan.bytes(payload));
+    }
+    Ok(())
 }
 
 impl FileScan {

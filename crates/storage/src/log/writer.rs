@@ -199,6 +199,24 @@ impl TxnLog {
         Ok(flushed)
     }
 
+    /// After what is on the disk was changed from outside, by [`crate::truncate`] or [`crate::install_snapshot`]: the next
+    /// transaction comes after `last` and begins a new file.
+    ///
+    /// # Errors
+    /// The log is closed.
+    ///
+    /// # Panics
+    /// When transactions wait for a flush: they were appended to another history.
+    pub fn restart_after(&mut self, last: Zxid) -> Result<(), LogError> {
+        if self.closed {
+            return Err(LogError::Closed);
+        }
+        assert_eq!(self.batch_entries, 0, "transactions wait for a flush while their history is replaced");
+        self.file = None;
+        (self.appended, self.flushed, self.batch_first) = (last, last, last);
+        Ok(())
+    }
+
     /// Writes zeros ahead if they are running out, so that coming flushes need not grow the file. To be called
     /// when nobody is waiting; flushing works without it, but slower.
     ///

@@ -1,8 +1,10 @@
 //! Snapshots: the whole tree in one sealed file, see `docs/formats/snapshot.md`.
 
+mod body;
 mod read;
 mod stream;
 mod valid;
+mod wire;
 mod write;
 
 pub use read::{
@@ -11,7 +13,8 @@ pub use read::{
 };
 pub use stream::Compression;
 pub use valid::{Candidate, candidates, valid_snapshots};
-pub(crate) use write::NEW_SNAPSHOT_PREFIX;
+pub use wire::{DatabaseReceiver, DatabaseSender, receive_database, send_database};
+pub(crate) use write::{NEW_SNAPSHOT_PREFIX, write_new_snapshot};
 pub use write::{SharedTree, SnapshotInfo, SnapshotOptions, stream_snapshot, write_snapshot};
 
 /// Magic `ZKSN`, version 2, database id -1.

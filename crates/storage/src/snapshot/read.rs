@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use simd_adler32::Adler32;
 use thiserror::Error;
-use zabra_proto::{AclList, DecodeError, DecodeReason, FieldLimit, Reader, TxnDigest, get_persisted};
-use zabra_tree::{LoadError, Tree, TreeLoader, TreeOptions};
-use zabra_types::{SessionId, Zxid};
+use zabra_proto::{DecodeError, DecodeReason, FieldLimit, Reader, TxnDigest};
+use zabra_tree::{LoadError, Tree, TreeOptions};
+use zabra_types::Zxid;
 
+use super::FILE_HEADER;
+use super::body::Body;
 use super::stream::{Compression, FileSource, SNAPPY_MAGIC, unpack};
-use super::{END_PATH, FILE_HEADER};
 use crate::error::{Doing, Explain, StorageError};
 use crate::{Disk, snapshot_zxid};
 
@@ -21,7 +22,7 @@ const READ_LEN_MIN: usize = 16 << 10;
 const READ_LEN_MAX: usize = 1 << 20;
 
 /// The longest record, a guard against false counts: the longest real one is an access control list or a node.
-const RECORD_LEN_MAX: usize = 64 << 20;
+pub(super) const RECORD_LEN_MAX: usize = 64 << 20;
 
 /// More than all sections after the nodes can have, the hexadecimal digest of old versions included.
 const SECTIONS_LEN_MAX: usize = 4096;
@@ -41,6 +42,13 @@ pub struct LoadedSnapshot {
     pub nodes: u64,
     /// How many bytes, uncompressed.
     pub len: u64,
+}
+
+impl LoadedSnapshot {
+    /// The last transaction of which it may show effects, as far as it tells.
+    pub(crate) fn end(&self) -> Option<Zxid> {
+        self.last_zxid.max(self.digest.map(|(zxid, _)| zxid))
+    }
 }
 
 /// Why a snapshot could not be loaded.
@@ -97,6 +105,9 @@ pub enum SnapshotProblem {
     /// It must say its last zxid, because nothing else does, and does not.
     #[error("it does not tell its last zxid")]
     NoZxid,
+    /// What a leader sends does not end as it should.
+    #[error("it does not end with BenWasHere")]
+    NoSignature,
 }
 
 /// Loads a snapshot from a file, whose name tells its zxid and its compression.
@@ -160,61 +171,24 @@ fn load(
     zxid: Option<Zxid>,
     options: TreeOptions,
 ) -> Result<LoadedSnapshot, SnapshotProblem> {
-    let mut loader = TreeLoader::new(options);
     let magic = source
         .record(|reader| Ok(reader.take("file header", FILE_HEADER.len())?.starts_with(&FILE_HEADER[..4])))?;
     if !magic {
         return Err(SnapshotProblem::WrongMagic);
     }
-    for _ in 0..source.record(count("sessions"))? {
-        let (id, timeout_ms) =
-            source.record(|reader| Ok((reader.i64("session id")?, reader.i32("timeout")?)))?;
-        loader.session(SessionId::from_raw(id), timeout_ms);
-    }
-    for _ in 0..source.record(count("acls"))? {
-        source.record(|reader| {
-            let id = reader.i64("acl id")?;
-            loader.acl(id, AclList::decode(reader)?);
-            Ok(())
-        })?;
-    }
-    let nodes = read_nodes(source, &mut loader)?;
+    let mut body = Body::new(options);
+    while !source.record(|reader| body.next(reader))?? {}
+    let nodes = body.nodes();
     let sections = Sections::read(source)?;
     let zxid = zxid.or(sections.last_zxid).ok_or(SnapshotProblem::NoZxid)?;
     Ok(LoadedSnapshot {
-        tree: loader.finish(zxid, sections.digest),
+        tree: body.finish(zxid, sections.digest),
         zxid,
         last_zxid: sections.last_zxid,
         digest: sections.digest,
         nodes,
         len: source.offset(),
     })
-}
-
-fn count(field: &'static str) -> impl Fn(&mut Reader<'_>) -> Result<usize, DecodeError> {
-    // Null and negative counts are read as the genuine server reads them: nothing follows.
-    move |reader| Ok(reader.count(field)?.unwrap_or(0))
-}
-
-/// Reads nodes up to the end path.
-fn read_nodes(source: &mut Source<impl Read>, loader: &mut TreeLoader) -> Result<u64, SnapshotProblem> {
-    let mut nodes = 0;
-    loop {
-        let more = source.record(|reader| {
-            let path = reader.some_text("path")?;
-            if path == END_PATH {
-                return Ok(Ok(false));
-            }
-            let data = reader.buffer("data")?;
-            let acl = reader.i64("acl")?;
-            let stat = get_persisted(reader)?;
-            Ok(loader.node(&path, data, acl, &stat).map(|()| true))
-        })??;
-        if !more {
-            return Ok(nodes);
-        }
-        nodes += 1;
-    }
 }
 
 /// What follows the nodes.

@@ -75,23 +75,38 @@ pub fn write_snapshot(
     options: SnapshotOptions,
 ) -> Result<SnapshotInfo, StorageError> {
     let snapshot = Encoder::begin(tree, options);
-    let zxid = snapshot.cursor.zxid();
+    let zxid = snapshot.zxid();
     let name = snapshot_name(zxid, options.compression);
     let new = dir.join(format!("{NEW_SNAPSHOT_PREFIX}{:x}.tmp", zxid.raw()));
     let path = dir.join(name);
     info!("snapshotting {zxid} to {}", path.display());
-    let written = write_file(disk, &new, &path, tree, snapshot);
-    if written.is_err() {
-        // The failure that matters is the first. A leftover is removed at the next start.
+    let len = write_file(disk, &new, tree, snapshot)?;
+    let renamed = disk.rename(&new, &path).explain(Doing::Rename, &new);
+    if renamed.is_err() {
         let _ = disk.remove(&new);
     }
-    Ok(SnapshotInfo { zxid, path, len: written? })
+    renamed?;
+    if options.sync {
+        disk.sync_dir(dir).explain(Doing::SyncDir, dir)?;
+    }
+    Ok(SnapshotInfo { zxid, path, len })
+}
+
+/// Writes a snapshot into a file of any name. Returns the transaction that it should be named after, and its length.
+pub(crate) fn write_new_snapshot(
+    disk: &dyn Disk,
+    new: &Path,
+    tree: &impl SharedTree,
+    options: SnapshotOptions,
+) -> Result<(Zxid, u64), StorageError> {
+    let snapshot = Encoder::begin(tree, options);
+    let zxid = snapshot.zxid();
+    Ok((zxid, write_file(disk, new, tree, snapshot)?))
 }
 
 fn write_file(
     disk: &dyn Disk,
     new: &Path,
-    path: &Path,
     tree: &impl SharedTree,
     snapshot: Encoder,
 ) -> Result<u64, StorageError> {
@@ -101,12 +116,12 @@ fn write_file(
         let packer = Packer::new(compression, FileSink::new(file, sync))?;
         snapshot.write_to(tree, packer)?.finish()?.finish()
     };
-    let len = write().explain(Doing::Write, new)?;
-    disk.rename(new, path).explain(Doing::Rename, new)?;
-    if sync && let Some(dir) = path.parent() {
-        disk.sync_dir(dir).explain(Doing::SyncDir, dir)?;
+    let written = write().explain(Doing::Write, new);
+    if written.is_err() {
+        // The failure that matters is the first. A leftover is removed at the next start.
+        let _ = disk.remove(new);
     }
-    Ok(len)
+    written
 }
 
 /// Writes a snapshot to a stream, uncompressed. Returns the transaction it would be named after.
@@ -119,15 +134,47 @@ pub fn stream_snapshot(
     out: impl Write,
 ) -> io::Result<Zxid> {
     let snapshot = Encoder::begin(tree, options);
-    let zxid = snapshot.cursor.zxid();
+    let zxid = snapshot.zxid();
     snapshot.write_to(tree, out)?.flush()?;
     Ok(zxid)
+}
+
+/// The part that files and streams between servers have in common, on its way: from the sessions to the end path.
+#[derive(Debug)]
+pub(super) struct BodyCursor {
+    nodes: SnapshotCursor,
+}
+
+impl BodyCursor {
+    /// Fixes the place in history, and takes the sessions and lists of that moment.
+    pub(super) fn begin(tree: &impl SharedTree, out: &mut Vec<u8>) -> Self {
+        let nodes = tree.look(|tree| {
+            tree.put_sessions(out);
+            tree.put_acls(out);
+            SnapshotCursor::new(tree)
+        });
+        Self { nodes }
+    }
+
+    /// The transaction that the snapshot holds, together with all before.
+    pub(super) fn zxid(&self) -> Zxid {
+        self.nodes.zxid()
+    }
+
+    /// Appends the next nodes, and behind the last of them the end path.
+    pub(super) fn fill(&mut self, tree: &impl SharedTree, out: &mut Vec<u8>) -> Progress {
+        let progress = tree.look(|tree| self.nodes.fill(tree, out, STEP_LEN));
+        if progress == Progress::Done {
+            out.put_text(END_PATH);
+        }
+        progress
+    }
 }
 
 /// A snapshot on its way.
 struct Encoder {
     options: SnapshotOptions,
-    cursor: SnapshotCursor,
+    body: BodyCursor,
     /// What has been encoded but not written.
     bytes: Vec<u8>,
     /// The sum over everything written.
@@ -135,27 +182,24 @@ struct Encoder {
 }
 
 impl Encoder {
-    /// Fixes the place in history, and takes the sessions and lists of that moment.
     fn begin(tree: &impl SharedTree, options: SnapshotOptions) -> Self {
         let mut bytes = FILE_HEADER.to_vec();
-        let cursor = tree.look(|tree| {
-            tree.put_sessions(&mut bytes);
-            tree.put_acls(&mut bytes);
-            SnapshotCursor::new(tree)
-        });
-        Self { options, cursor, bytes, sum: Adler32::new() }
+        let body = BodyCursor::begin(tree, &mut bytes);
+        Self { options, body, bytes, sum: Adler32::new() }
+    }
+
+    fn zxid(&self) -> Zxid {
+        self.body.zxid()
     }
 
     fn write_to<W: Write>(mut self, tree: &impl SharedTree, mut out: W) -> io::Result<W> {
         loop {
-            let progress = tree.look(|tree| self.cursor.fill(tree, &mut self.bytes, STEP_LEN));
+            let progress = self.body.fill(tree, &mut self.bytes);
             self.write_out(&mut out)?;
             if progress == Progress::Done {
                 break;
             }
         }
-        self.bytes.put_text(END_PATH);
-        self.write_out(&mut out)?;
         self.seal(&mut out)?;
         // Of one moment after the last node was written. The digest is that of the tree, not of the last transaction:
         // removing ephemeral nodes of dead sessions at the start changes the tree without one.
