@@ -253,7 +253,7 @@ impl SessionTracker {
         if session.kind == SessionKind::Remote {
             let timeout_ms = session.timeout_ms;
             self.forget(id);
-            if heard >= self.reported {
+            if self.is_news(heard) {
                 self.parted.insert(id, timeout_ms);
             }
         }
@@ -268,12 +268,17 @@ impl SessionTracker {
     ) -> Vec<(SessionId, i32)> {
         let mut touched = core::mem::take(&mut self.parted);
         for session in self.sessions.iter().filter(|session| session.kind == SessionKind::Remote) {
-            if session.conn.and_then(&mut heard).is_some_and(|heard| heard >= self.reported) {
+            if session.conn.and_then(&mut heard).is_some_and(|heard| self.is_news(heard)) {
                 touched.insert(session.id, session.timeout_ms);
             }
         }
         self.reported = now;
         touched.into_iter().collect()
+    }
+
+    /// Whether the last report was made before. What connections tell are whole milliseconds.
+    const fn is_news(&self, heard: Now) -> bool {
+        heard.millis() >= self.reported.millis()
     }
 
     /// The connection of the session.

@@ -6,6 +6,8 @@ mod admit;
 pub(crate) mod handshake;
 mod member;
 mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 mod touched;
 
 use std::collections::HashMap;

@@ -62,16 +62,7 @@ pub(super) enum Stage {
 pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: SocketAddr) {
     let conn = core.conns.open(remote, vec![ip_identity(remote.ip())], core.clock.now());
     let closed = run(&core, &conn, &mut stream).await;
-    // In this order: no read that still waited may leave a watch behind, and the number is given to somebody else only
-    // when none of its watches is left.
-    conn.outbox().gate.clear();
-    core.watches.lock().remove_conn(conn.id());
-    {
-        // Together: whoever holds the brain finds a session's connection open, or finds none.
-        let mut brain = core.brain.lock();
-        brain.sessions.detach(conn.session(), conn.id(), conn.heard());
-        core.conns.close(conn.id());
-    }
+    forget(&core, &conn);
     core.stats.connection_drop_count.increment();
     match closed {
         Closed::Broken(why) => {
@@ -85,6 +76,18 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
             debug!(client = %remote, session = %conn.session(), ?closed, "a connection ended");
         }
     }
+}
+
+/// Takes a connection that is over out of everything.
+pub(super) fn forget(core: &Core, conn: &Conn) {
+    // In this order: no read that still waited may leave a watch behind, and the number is given to somebody else only
+    // when none of its watches is left.
+    conn.outbox().gate.clear();
+    core.watches.lock().remove_conn(conn.id());
+    // Together: whoever holds the brain finds a session's connection open, or finds none.
+    let mut brain = core.brain.lock();
+    brain.sessions.detach(conn.session(), conn.id(), conn.heard());
+    core.conns.close(conn.id());
 }
 
 async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Closed {

@@ -9,7 +9,7 @@ use zabra_proto::{
     DecodeError, ForwardedRequest, OpCode, PacketKind, QuorumPacket, RevalidateAsk, RevalidateReply,
     SessionTouch, TxnHeader,
 };
-use zabra_types::{Identity, ServerId, SessionId, Xid};
+use zabra_types::{Identity, SessionId, Xid};
 use zabra_zab::{Input, LinkId};
 
 use super::{Part, PendingSync};
@@ -20,8 +20,6 @@ use crate::core::{Brain, Core};
 /// What a learner remembers of what it asked its leader for its clients.
 #[derive(Debug)]
 pub(crate) struct Learning {
-    /// The leader.
-    pub(crate) leader: ServerId,
     link: LinkId,
     pending: PendingRequests<Waiter>,
     /// Answered in this order, without a number.
@@ -42,9 +40,8 @@ pub(crate) struct Renewal {
 
 impl Learning {
     /// Nothing is asked yet.
-    pub(super) fn new(leader: ServerId, link: LinkId) -> Self {
+    pub(super) fn new(link: LinkId) -> Self {
         Self {
-            leader,
             link,
             pending: PendingRequests::default(),
             syncs: VecDeque::new(),

@@ -18,6 +18,8 @@
 
 mod leading;
 mod learning;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -121,9 +123,9 @@ pub(crate) fn became(core: &Core, brain: &mut Brain, role: Role) {
             }
         }
         Role::Leading(epoch) => lead(core, brain, epoch),
-        Role::Following { leader, epoch, link } | Role::Observing { leader, epoch, link } => {
+        Role::Following { epoch, link, .. } | Role::Observing { epoch, link, .. } => {
             leave(core, brain);
-            brain.part = Part::Learning(Learning::new(leader, link));
+            brain.part = Part::Learning(Learning::new(link));
             begin(core, epoch);
             core.set_phase(Phase::Running);
         }
@@ -158,6 +160,7 @@ fn leave(core: &Core, brain: &mut Brain) {
         conn.cut();
     }
     brain.sessions.clear();
+    brain.inputs.clear();
     let part = std::mem::replace(&mut brain.part, Part::Looking(core.clock.now()));
     for waiter in part.waiters() {
         drop(waiter.leave(core));
