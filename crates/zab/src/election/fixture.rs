@@ -1,15 +1,14 @@
 //! A server that can only elect, for tests.
 
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use zabra_proto::Notification;
 use zabra_types::{Epoch, Now, ServerId, Zxid};
 
 use super::Election;
 use crate::context::{Context, State};
-use crate::{Durable, Members, Options, Output, QuorumRule};
+pub(super) use crate::testing::{id, members, options};
+use crate::{Durable, Members, Options, Output};
 
 pub(super) struct Server {
     pub(super) options: Options,
@@ -44,45 +43,6 @@ impl Server {
         };
         let result = call(&mut self.election, &mut context);
         (result, out)
-    }
-}
-
-pub(super) fn options(id: ServerId) -> Options {
-    Options {
-        id,
-        tick: Duration::from_millis(2000),
-        init_limit: 10,
-        sync_limit: 5,
-        connect_limit: 10,
-        notification_min: Duration::from_millis(200),
-        notification_max: Duration::from_secs(60),
-        finalize_wait: Duration::from_millis(200),
-        connect_retry: Duration::from_millis(100),
-        connect_attempts: 10,
-        observer_delay: Duration::from_millis(200),
-        history_len: 500,
-        history_bytes: 1 << 20,
-        log_sync: true,
-        force_snapshot: false,
-        snap_syncs_max: 10,
-        diff_syncs_max: 100,
-    }
-}
-
-pub(super) fn id(number: i64) -> ServerId {
-    ServerId::new(number)
-}
-
-pub(super) fn members(
-    voters: impl IntoIterator<Item = i64>,
-    observers: impl IntoIterator<Item = i64>,
-) -> Members {
-    Members {
-        voters: voters.into_iter().map(id).collect(),
-        observers: observers.into_iter().map(id).collect(),
-        rule: QuorumRule::Majority,
-        version: 0,
-        text: String::from("version=0"),
     }
 }
 

@@ -4,7 +4,6 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::str::FromStr;
 use core::time::Duration;
 
 use zabra_proto::{Notification, ServerState};
@@ -12,7 +11,7 @@ use zabra_types::{Epoch, Now, ServerId, Zxid};
 
 use super::fixture::{self, Server, id};
 use crate::role::Elected;
-use crate::testing::script::{self, Command, World};
+use crate::testing::script::{self, Command, ScriptZxid, World};
 use crate::{Members, Output, QuorumRule};
 
 #[test]
@@ -323,30 +322,4 @@ fn describe(notification: &Notification) -> String {
         ScriptZxid(notification.zxid),
         notification.election_epoch
     )
-}
-
-/// A zxid as scripts write it, `epoch:counter`; `none` for data that may be missing.
-#[derive(Clone, Copy)]
-struct ScriptZxid(Zxid);
-
-impl FromStr for ScriptZxid {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "none" {
-            return Ok(Self(Zxid::NONE));
-        }
-        let (epoch, counter) = text.split_once(':').ok_or(())?;
-        let epoch = Epoch::new(epoch.parse().map_err(|_| ())?);
-        Ok(Self(Zxid::new(epoch, counter.parse().map_err(|_| ())?)))
-    }
-}
-
-impl core::fmt::Display for ScriptZxid {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        if self.0 == Zxid::NONE {
-            return f.write_str("none");
-        }
-        write!(f, "{}:{}", self.0.epoch(), self.0.counter())
-    }
 }

@@ -3,10 +3,12 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 use core::str::FromStr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+use zabra_types::{Epoch, Zxid};
 
 /// Set to record what happens in place of what is recorded.
 const REWRITE: &str = "REWRITE";
@@ -72,6 +74,32 @@ impl<'a> Command<'a> {
 
 fn parse<T: FromStr>(what: &str, value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("{what}: what is {value}?"))
+}
+
+/// A zxid as scripts write it, `epoch:counter`; `none` for data that may be missing.
+#[derive(Clone, Copy)]
+pub(crate) struct ScriptZxid(pub(crate) Zxid);
+
+impl FromStr for ScriptZxid {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "none" {
+            return Ok(Self(Zxid::NONE));
+        }
+        let (epoch, counter) = text.split_once(':').ok_or(())?;
+        let epoch = Epoch::new(epoch.parse().map_err(|_| ())?);
+        Ok(Self(Zxid::new(epoch, counter.parse().map_err(|_| ())?)))
+    }
+}
+
+impl fmt::Display for ScriptZxid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Zxid::NONE {
+            return f.write_str("none");
+        }
+        write!(f, "{}:{}", self.0.epoch(), self.0.counter())
+    }
 }
 
 /// Runs every script of a folder of `testdata` in a world of its own, and compares or records.
