@@ -23,6 +23,10 @@ mod broadcast;
 mod discovery;
 mod learner;
 mod liveness;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod scripts;
 mod sync;
 mod synchronization;
 

@@ -233,3 +233,49 @@ impl Learner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::QuorumRule;
+    use crate::testing::{id, members};
+
+    /// What is decided when the voters from 1 on are this far; 1 is the leader itself.
+    fn decided(members: &Members, places: &[u32]) -> u32 {
+        let place = |counter| Zxid::new(Epoch::new(3), counter);
+        let mut broadcast = Broadcast::after(place(2), members, id(1));
+        for (voter, acked) in (2..).zip(&places[1..]) {
+            broadcast.note_ack(id(voter), place(*acked));
+        }
+        broadcast.decided(members, id(1), place(places[0])).counter()
+    }
+
+    #[test]
+    fn a_majority_of_disks_decides() {
+        for (places, expected) in [
+            (&[9][..], 9),
+            (&[9, 0, 0], 2),
+            (&[9, 7, 0], 7),
+            (&[4, 9, 7], 7),
+            (&[0, 5, 5], 5),
+            (&[9, 8, 7, 6, 5], 7),
+            (&[2, 2, 9, 9], 2),
+            (&[1, 1, 1], 2),
+        ] {
+            let voters = i64::try_from(places.len()).unwrap();
+            assert_eq!(decided(&members(1..=voters, []), places), expected, "{places:?}");
+        }
+    }
+
+    #[test]
+    fn groups_of_disks_decide_by_weight() {
+        let mut members = members(1..=6, []);
+        members.rule = QuorumRule::Hierarchical {
+            groups: [[1, 2].map(id).into(), [3, 4].map(id).into(), [5, 6].map(id).into()].into(),
+            weights: [(id(1), 3)].into(),
+        };
+        assert_eq!(decided(&members, &[9, 0, 8, 7, 6, 6]), 7, "the leader's weight decides its group");
+        assert_eq!(decided(&members, &[3, 9, 9, 9, 0, 0]), 3);
+        assert_eq!(decided(&members, &[0, 9, 9, 9, 8, 8]), 8, "two other groups do without it");
+    }
+}

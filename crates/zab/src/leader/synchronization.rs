@@ -158,6 +158,9 @@ impl Leader {
         };
         let Phase::Syncing(syncing) = &mut learner.phase else { return Ok(()) };
         if zxid != Zxid::new(epoch, 0) {
+            if is_beginning_of_epoch(zxid) {
+                return Err(CloseReason::Malformed("an acknowledgement of another epoch"));
+            }
             if let Some(acked) = acknowledged(ctx, epoch, syncing.early, zxid)? {
                 syncing.early = acked;
             }
