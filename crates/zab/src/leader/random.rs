@@ -17,7 +17,7 @@ use crate::context::{Context, State};
 use crate::history::History;
 use crate::role::Verdict;
 use crate::testing::{id, members, options};
-use crate::{CloseReason, LinkId, Members, Options, Output, Ticket};
+use crate::{CloseReason, Durable, LinkId, Members, Options, Output, Ticket};
 
 fn z(epoch: u32, counter: u32) -> Zxid {
     Zxid::new(Epoch::new(epoch), counter)
@@ -216,7 +216,8 @@ impl Reign {
         let last = history.last();
         let applied = disk.iter().filter(|zxid| **zxid >= floor).copied().collect::<Vec<_>>();
         let epoch = Epoch::new(start.elected);
-        let mut state = State::new(epoch, epoch, last, false);
+        let durable = Durable { accepted_epoch: epoch, current_epoch: epoch, last_zxid: last };
+        let mut state = State::new(&durable, Vec::new());
         state.applied = if applied.is_empty() { last } else { applied[start.applied.index(applied.len())] };
         state.history = history;
         let prefix = |at: usize| disk[..at.min(disk.len())].to_vec();

@@ -17,7 +17,7 @@ use crate::history::History;
 use crate::role::Verdict;
 use crate::testing::script::{self, Command, ScriptZxid, World};
 use crate::testing::{id, members, options};
-use crate::{LinkId, Members, Options, Output, Role, StoreOp, SyncToken, Ticket};
+use crate::{Durable, LinkId, Members, Options, Output, Role, StoreOp, SyncToken, Ticket};
 
 #[test]
 fn reigns_go_as_recorded() {
@@ -42,7 +42,7 @@ impl Default for Reign {
             now: Now::default(),
             options: options(id(1)),
             members: members(1..=3, []),
-            state: State::new(Epoch::new(0), Epoch::new(0), Zxid::ZERO, false),
+            state: state(0, 0, Zxid::ZERO),
             leader: None,
             stores: VecDeque::new(),
             searches: VecDeque::new(),
@@ -130,7 +130,7 @@ impl Reign {
             history.append(zxid, Bytes::new());
         }
         let last = history.last();
-        self.state = State::new(Epoch::new(accepted), Epoch::new(epoch), last, false);
+        self.state = state(accepted, epoch, last);
         self.state.applied = command.option::<ScriptZxid>("applied")?.map_or(last, |applied| applied.0);
         self.state.history = history;
         Ok(Vec::new())
@@ -293,6 +293,11 @@ impl Reign {
             other => format!("{other:?}"),
         }
     }
+}
+
+fn state(accepted: u32, current: u32, last_zxid: Zxid) -> State {
+    let (accepted_epoch, current_epoch) = (Epoch::new(accepted), Epoch::new(current));
+    State::new(&Durable { accepted_epoch, current_epoch, last_zxid }, Vec::new())
 }
 
 fn packet_text(packet: &QuorumPacket) -> String {
