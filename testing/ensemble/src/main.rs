@@ -4,12 +4,16 @@
 //! cargo run --release -p zabra-ensemble -- mixed
 //! ```
 
+mod agree;
 mod client;
+mod kind;
+mod migrate;
 mod mixed;
 mod record;
 mod tap;
 mod tapped;
 mod transcript;
+mod tree;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -28,6 +32,8 @@ struct Args {
 enum Command {
     /// Try ensembles of both kinds of servers, in every role.
     Mixed(mixed::Args),
+    /// Replace the servers of an ensemble one by one, from genuine to ours and back, under load.
+    Migrate(migrate::Args),
     /// Write down what genuine servers say to each other.
     Record {
         /// Where to; what is there is replaced.
@@ -42,6 +48,7 @@ type Failure = Box<dyn Error>;
 fn main() -> ExitCode {
     let outcome = match &Args::parse().command {
         Command::Mixed(args) => mixed::run(args),
+        Command::Migrate(args) => migrate::run(args),
         Command::Record { folder } => record::run(folder).map(|()| true),
     };
     match outcome {

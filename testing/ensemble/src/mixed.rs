@@ -3,16 +3,14 @@
 mod checks;
 mod phases;
 mod stage;
-mod tree;
 
 use std::io::{self, Write};
 use std::time::Instant;
 
-use zabra_testkit::{Genuine, JvmOptions, zabra_program};
-
+use crate::kind::{Kind, Programs};
 use crate::{Failure, chain};
 use phases::PHASES;
-use stage::{Cast, Kind, Programs, Stage};
+use stage::{Cast, Stage};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -39,9 +37,7 @@ const QUICK: [&str; 3] = ["z-zg-g", "g-zz-z", "g-gz-g"];
 
 /// Runs all phases with all ensembles; whether all of them passed.
 pub(crate) fn run(args: &Args) -> Result<bool, Failure> {
-    let genuine = Genuine::find()?.program(&JvmOptions::small());
-    let zabra = if args.rehearse { genuine.clone() } else { zabra_program()? };
-    let programs = Programs { zabra, genuine };
+    let programs = Programs::find(args.rehearse)?;
     let mut out = io::stdout();
     let (mut passed, mut failed) = (0, 0);
     for cast in casts() {

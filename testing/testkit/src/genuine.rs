@@ -2,6 +2,7 @@
 
 use crate::server::{HarnessError, Program};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// How the Java virtual machine of a genuine server is set up.
 #[derive(Clone, Debug)]
@@ -53,6 +54,20 @@ impl Genuine {
     #[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
     pub fn find_or_skip(test: &str) -> Option<Self> {
         Self::find().map_err(|error| eprintln!("SKIPPED {test}: {error}")).ok()
+    }
+
+    /// Java, ready to run a program that uses the genuine client. It logs nothing.
+    pub fn java(&self, heap_mib: u32) -> Command {
+        let mut command = Command::new("java");
+        command.args([&format!("-Xmx{heap_mib}m"), "-XX:+UseSerialGC", "-Dinterop.log=OFF"]);
+        command.arg(format!("-Dlogback.configurationFile={}", self.logback.display()));
+        command.arg("-cp").arg(self.jars.join("*"));
+        command
+    }
+
+    /// The Python interpreter that has kazoo, installed by `testing/interop/install kazoo`.
+    pub fn kazoo_python(&self) -> PathBuf {
+        self.jars.with_file_name("venv").join("bin/python")
     }
 
     /// The server as a program that takes a zoo.cfg.

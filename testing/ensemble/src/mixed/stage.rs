@@ -3,28 +3,17 @@
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use zabra_testkit::{Connected, EnsembleSpec, Program, RawRequest, ServerSpec, four_letter};
+use zabra_testkit::{Connected, EnsembleSpec, ServerSpec};
 
-use super::tree;
 use crate::Failure;
+use crate::agree;
 use crate::client::{Client, expect};
-use crate::tapped::{Tapped, wait_for};
+use crate::kind::{Kind, Programs};
+use crate::tapped::Tapped;
 
 /// Longer than any phase takes.
 const SESSION_TIMEOUT_MS: i32 = 60_000;
-/// Who may read everything.
-pub(super) const READER: (&str, &[u8]) = ("digest", b"reader:secret");
-
-/// Which server it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Ours.
-    Zabra,
-    /// Apache ZooKeeper.
-    Genuine,
-}
 
 /// Who is what: the servers 1 to 3 vote, and 3 leads at first; 4 observes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,22 +23,6 @@ impl fmt::Display for Cast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = |id: usize| if self.0[id - 1] == Kind::Zabra { 'z' } else { 'g' };
         write!(f, "{}-{}{}-{}", letter(3), letter(1), letter(2), letter(4))
-    }
-}
-
-/// The two kinds, as programs.
-#[derive(Clone, Debug)]
-pub(crate) struct Programs {
-    pub(crate) zabra: Program,
-    pub(crate) genuine: Program,
-}
-
-impl Programs {
-    pub(crate) fn of(&self, kind: Kind) -> Program {
-        match kind {
-            Kind::Zabra => self.zabra.clone(),
-            Kind::Genuine => self.genuine.clone(),
-        }
     }
 }
 
@@ -156,44 +129,9 @@ impl Stage {
         expect(sync == want, || format!("{} was sent {sync}, not {want}", self.name(learner)))
     }
 
-    /// All servers show the same tree and have processed the same transactions, and no learner found that a transaction
-    /// left another digest than at the leader.
+    /// What [`agree::expect_agreement`] says.
     pub(super) fn expect_agreement(&self) -> Result<(), Failure> {
-        let mut trees = Vec::new();
-        for id in ALL {
-            let mut client = self.connect(id)?;
-            client.ok(&RawRequest::auth(READER.0, Some(READER.1)))?;
-            client.sync()?;
-            trees.push((self.name(id), tree::read(&mut client)?));
-            client.close()?;
-        }
-        let (first, others) = trees.split_first().ok_or("there are servers")?;
-        for other in others {
-            tree::expect_same((&first.0, &first.1), (&other.0, &other.1))?;
-        }
-        wait_for("the same zxid at all servers", || {
-            let zxids: Option<Vec<String>> =
-                ALL.iter().map(|id| self.word_line(*id, "srvr", "Zxid")).collect();
-            zxids.filter(|zxids| zxids.iter().all(|zxid| *zxid == zxids[0])).map(drop)
-        })?;
-        for id in ALL {
-            let mismatches = self.word_line(id, "mntr", "zk_digest_mismatches_count");
-            expect(mismatches.as_deref() == Some("0"), || {
-                format!("digests that do not fit at {}: {mismatches:?}", self.name(id))
-            })?;
-        }
-        Ok(())
-    }
-
-    /// What follows `key` in the answer to a four-letter word.
-    pub(super) fn word_line(&self, id: u8, word: &str, key: &str) -> Option<String> {
-        let addr = self.tapped.ensemble.server(id).addr();
-        let answer = four_letter(addr, word, Duration::from_secs(10)).ok()?;
-        let value = |line: &str| {
-            let rest = line.strip_prefix(key)?;
-            rest.starts_with([':', '\t', ' ']).then(|| rest.trim_start_matches(':').trim().to_owned())
-        };
-        answer.lines().find_map(value)
+        agree::expect_agreement(&self.tapped.ensemble, |id| self.name(id))
     }
 
     /// Keeps everybody's directories and says where they are.

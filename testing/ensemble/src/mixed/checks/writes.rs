@@ -6,8 +6,9 @@ use zabra_proto::{AclEntry, OpCode};
 use zabra_testkit::{Body, MultiBuilder, RawRequest, open_acl};
 use zabra_types::{KeeperError, Perms};
 
-use super::super::stage::{ALL, READER, Stage};
+use super::super::stage::{ALL, Stage};
 use crate::Failure;
+use crate::agree::READER;
 use crate::client::expect;
 
 /// How long containers and expired nodes may stay.

@@ -14,17 +14,17 @@ const BATCH: usize = 200;
 
 /// What is known of a node.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     data: Blob,
     stat: Stat,
     acl: Option<Vec<AclRow>>,
 }
 
 /// All nodes but those below `/zookeeper`, which are each server's own.
-pub(super) type Tree = BTreeMap<String, Node>;
+pub(crate) type Tree = BTreeMap<String, Node>;
 
 /// Reads the tree.
-pub(super) fn read(client: &mut Client) -> Result<Tree, Failure> {
+pub(crate) fn read(client: &mut Client) -> Result<Tree, Failure> {
     let mut tree = Tree::new();
     let mut ahead = vec!["/".to_owned()];
     while !ahead.is_empty() {
@@ -60,7 +60,7 @@ fn questions(path: &str) -> [RawRequest; 3] {
 }
 
 /// Fails at the first node that differs.
-pub(super) fn expect_same(here: (&str, &Tree), there: (&str, &Tree)) -> Result<(), Failure> {
+pub(crate) fn expect_same(here: (&str, &Tree), there: (&str, &Tree)) -> Result<(), Failure> {
     for path in here.1.keys().chain(there.1.keys()) {
         let (one, other) = (here.1.get(path), there.1.get(path));
         expect(one == other, || format!("{path} is {one:?} at {}, but {other:?} at {}", here.0, there.0))?;
