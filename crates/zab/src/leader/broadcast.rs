@@ -93,9 +93,11 @@ pub(super) fn following(zxid: Zxid, epoch: Epoch) -> Option<Zxid> {
 }
 
 impl Leader {
-    /// A transaction of this server's own making, the next of its epoch.
+    /// A transaction of this server's own making, the next of its epoch. One of an earlier reign comes too late.
     pub(crate) fn propose(&mut self, ctx: &mut Context<'_>, zxid: Zxid, payload: Bytes) -> Verdict {
-        let Some(epoch) = self.established() else { unreachable!("only an established leader proposes") };
+        let Some(epoch) = self.established().filter(|epoch| *epoch == zxid.epoch()) else {
+            return Verdict::Stay;
+        };
         let next = following(ctx.state.history.last(), epoch);
         assert!(next == Some(zxid), "{zxid} proposed after {}", ctx.state.history.last());
         if zxid.counter() == u32::MAX {
