@@ -247,7 +247,7 @@ impl Core {
         match part {
             Part::Leading(leading) => {
                 leading.wait(proposal.header.zxid, waiter);
-                inputs.push(Input::Propose { zxid: proposal.header.zxid, payload: proposal.payload.into() });
+                self.propose_to_ensemble(inputs, proposal);
             }
             Part::Alone => {
                 self.queue.push(Queued { payload: proposal.payload, header: proposal.header, waiter });
@@ -255,6 +255,12 @@ impl Core {
             // Nobody else prepares.
             Part::Looking(_) | Part::ReadOnly | Part::Learning(_) => drop(waiter.leave(self)),
         }
+    }
+
+    /// Hands a proposal of this leader's to the ensemble.
+    pub(crate) fn propose_to_ensemble(&self, inputs: &mut Vec<Input>, proposal: Proposal) {
+        self.stats.proposal_sizes.record(proposal.payload.len());
+        inputs.push(Input::Propose { zxid: proposal.header.zxid, payload: proposal.payload.into() });
     }
 
     /// No zxid is left: a server alone ends, and a leader makes room for the next epoch.

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use crate::core::Core;
 use crate::observe::metrics::{self, Metric, Value};
-use crate::observe::{MODE, process, version};
+use crate::observe::{self, process, version};
 use crate::stats::{DistributionReading, Percentiles, Span};
 
 /// The version of the text format.
@@ -130,7 +130,8 @@ impl Page {
     fn own(&mut self, core: &Core) {
         self.begin("zabra_build_info", "gauge");
         let version = escape(&version::full());
-        self.line(format_args!("zabra_build_info{{version=\"{version}\",mode=\"{MODE}\"}} 1.0"));
+        let mode = observe::mode(core);
+        self.line(format_args!("zabra_build_info{{version=\"{version}\",mode=\"{mode}\"}} 1.0"));
         for (name, value) in [
             ("zabra_malformed_requests_total", core.stats.malformed_requests.get()),
             ("zabra_fsync_threshold_exceed_total", core.stats.fsync_threshold_exceed_count.get()),

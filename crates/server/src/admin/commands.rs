@@ -13,8 +13,9 @@ use super::request::Parameters;
 use crate::core::Core;
 use crate::observe::clients::{ClientView, clients};
 use crate::observe::metrics::{self, Flat};
+use crate::observe::sessions::{Global, Tracked};
 use crate::observe::{self, configuration, environment, sessions, sizes, version};
-use crate::stats::Span;
+use crate::stats::{SizesReading, Span};
 
 /// What answers to a name.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ pub(super) static COMMANDS: &[Command] = &[
     tell(&["initial_configuration", "icfg"], |core, _| {
         fields([("initial_configuration", configuration::initial(core).into())])
     }),
-    tell(&["is_read_only", "isro"], |_, _| fields([("read_only", false.into())])),
+    tell(&["is_read_only", "isro"], |core, _| fields([("read_only", core.is_read_only().into())])),
     tell(&["last_snapshot", "lsnp"], last_snapshot),
     tell(&["leader", "lead"], |_, _| fields([("error", "server is not initialized".into())])),
     always(&["monitor", "mntr"], monitor),
@@ -167,10 +168,15 @@ fn full(client: &ClientView) -> Fields {
 
 fn dump(core: &Core, _: &Parameters) -> Fields {
     let ids = |sessions: Vec<SessionId>| sessions.into_iter().map(|session| session.raw()).collect::<Value>();
-    let by_expiry: Map<_, _> = sessions::by_expiry(core)
-        .into_iter()
-        .map(|(at, sessions)| (at.millis().to_string(), ids(sessions)))
-        .collect();
+    let Tracked { local, global } = sessions::tracked(core);
+    // Global ones take the place of local ones that end at the same time, as in the genuine server; a learner names local
+    // ones nowhere.
+    let by_expiry = match global {
+        Global::Judged(by_expiry) => local.into_iter().flatten().chain(by_expiry).collect(),
+        Global::Known(_) => sessions::Expiry::new(),
+    };
+    let by_expiry: Map<_, _> =
+        by_expiry.into_iter().map(|(at, sessions)| (at.millis().to_string(), ids(sessions))).collect();
     let ephemerals: Map<_, _> = sessions::ephemerals(core)
         .into_iter()
         .map(|(session, paths)| (session.raw().to_string(), paths.into()))
@@ -220,7 +226,8 @@ fn newest_snapshot(core: &Core) -> Option<(i64, i64)> {
 }
 
 fn monitor(core: &Core, _: &Parameters) -> Fields {
-    let mut shown = fields([("version", version::full().into()), ("server_state", observe::MODE.into())]);
+    let mut shown =
+        fields([("version", version::full().into()), ("server_state", observe::mode(core).into())]);
     for metric in metrics::read(core, Span::All) {
         metrics::flatten(&metric, |key, value| {
             let value = match value {
@@ -239,14 +246,17 @@ fn server_stats(core: &Core) -> Fields {
     let sizes = sizes::directories(core);
     let (zxid, nodes) = {
         let tree = core.tree.read();
-        (tree.last_zxid().raw(), tree.node_count())
+        (core.shown_zxid(&tree).raw(), tree.node_count())
     };
-    let responses = stats.reply_sizes.read();
-    let responses = json!({
-        "last_buffer_size": responses.last,
-        "min_buffer_size": responses.min,
-        "max_buffer_size": responses.max,
-    });
+    let mode = observe::mode(core);
+    let sizes_of = |sizes: SizesReading| {
+        json!({
+            "last_buffer_size": sizes.last,
+            "min_buffer_size": sizes.min,
+            "max_buffer_size": sizes.max,
+        })
+    };
+    let responses = sizes_of(stats.reply_sizes.read());
     let server_stats = fields([
         ("packets_sent", stats.packets_sent.get().into()),
         ("packets_received", stats.packets_received.get().into()),
@@ -257,7 +267,7 @@ fn server_stats(core: &Core) -> Fields {
         ("provider_null", false.into()),
         ("last_processed_zxid", zxid.into()),
         ("outstanding_requests", stats.outstanding.load(Relaxed).into()),
-        ("server_state", observe::MODE.into()),
+        ("server_state", mode.into()),
         ("avg_latency", latency.average().into()),
         ("max_latency", latency.max.into()),
         ("min_latency", latency.min.into()),
@@ -267,13 +277,17 @@ fn server_stats(core: &Core) -> Fields {
         ("non_mtlsremote_conn_count", 0.into()),
         ("non_mtlslocal_conn_count", 0.into()),
     ]);
-    fields([
+    let mut shown = fields([
         ("version", version::full().into()),
-        ("read_only", false.into()),
+        ("read_only", core.is_read_only().into()),
         ("server_stats", server_stats.into()),
         ("client_response", responses),
         ("node_count", nodes.into()),
-    ])
+    ]);
+    if mode == "leader" {
+        shown.insert("proposal_stats".to_owned(), sizes_of(stats.proposal_sizes.read()));
+    }
+    shown
 }
 
 fn set_trace_mask(core: &Core, parameters: &Parameters) -> Fields {

@@ -10,6 +10,7 @@ use super::Word;
 use crate::core::Core;
 use crate::observe::clients::{ClientView, clients};
 use crate::observe::metrics::{self, Flat};
+use crate::observe::sessions::{Global, Tracked};
 use crate::observe::{self, NOT_SERVING, date, environment, sessions, sizes, version};
 use crate::stats::Span;
 
@@ -24,7 +25,7 @@ pub(super) fn of(core: &Core, word: Word, behind: &[u8]) -> String {
         // Closed without a word.
         Word::TelnetClose => {}
         Word::Isro if !core.is_running() => out.put("null"),
-        Word::Isro => out.put("rw"),
+        Word::Isro => out.put(if core.is_read_only() { "ro" } else { "rw" }),
         Word::Hash if !core.is_running() => out.put(NOT_SERVING),
         _ if !core.is_running() => out.line(NOT_SERVING),
         Word::Hash => digests(core, &mut out),
@@ -157,6 +158,9 @@ fn full_connection(client: &ClientView, out: &mut Text) {
 
 fn state(core: &Core, with_clients: bool, out: &mut Text) {
     out.line(format_args!("Zookeeper version: {}", version::full()));
+    if core.is_read_only() {
+        out.line("READ-ONLY mode; serving only read-only clients");
+    }
     if with_clients {
         out.line("Clients:");
         for client in clients(core) {
@@ -169,7 +173,7 @@ fn state(core: &Core, with_clients: bool, out: &mut Text) {
     let latency = stats.request_latency.read();
     let (zxid, nodes) = {
         let tree = core.tree.read();
-        (tree.last_zxid(), tree.node_count())
+        (core.shown_zxid(&tree), tree.node_count())
     };
     out.line(format_args!(
         "Latency min/avg/max: {}/{}/{}",
@@ -182,20 +186,44 @@ fn state(core: &Core, with_clients: bool, out: &mut Text) {
     out.line(format_args!("Connections: {}", core.conns.len()));
     out.line(format_args!("Outstanding: {}", stats.outstanding.load(Relaxed)));
     out.line(format_args!("Zxid: {zxid}"));
-    out.line(format_args!("Mode: {}", observe::MODE));
+    let mode = observe::mode(core);
+    out.line(format_args!("Mode: {mode}"));
     out.line(format_args!("Node count: {nodes}"));
+    if mode == "leader" {
+        let sizes = stats.proposal_sizes.read();
+        out.line(format_args!("Proposal sizes last/min/max: {}/{}/{}", sizes.last, sizes.min, sizes.max));
+    }
 }
 
 fn dump(core: &Core, out: &mut Text) {
     let expiry = |at| date::java(sessions::wall_time(core, at));
-    let by_expiry = sessions::by_expiry(core);
-    let count: usize = by_expiry.values().map(Vec::len).sum();
+    let sets = |out: &mut Text, by_expiry: sessions::Expiry| {
+        let count: usize = by_expiry.values().map(Vec::len).sum();
+        out.line(format_args!("Session Sets ({})/({count}):", by_expiry.len()));
+        for (at, sessions) in by_expiry {
+            out.line(format_args!("{} expire at {}:", sessions.len(), expiry(at)));
+            for session in sessions {
+                out.line(format_args!("\t{session}"));
+            }
+        }
+    };
+    let Tracked { local, global } = sessions::tracked(core);
+    let has_local = local.is_some();
     out.line("SessionTracker dump:");
-    out.line(format_args!("Session Sets ({})/({count}):", by_expiry.len()));
-    for (at, sessions) in by_expiry {
-        out.line(format_args!("{} expire at {}:", sessions.len(), expiry(at)));
-        for session in sessions {
-            out.line(format_args!("\t{session}"));
+    if let Some(local) = local {
+        out.put("Local ");
+        sets(out, local);
+    }
+    match global {
+        Global::Judged(by_expiry) => {
+            out.put(if has_local { "Global " } else { "" });
+            sets(out, by_expiry);
+        }
+        Global::Known(sessions) => {
+            out.line(format_args!("Global Sessions({}):", sessions.len()));
+            for (session, timeout_ms) in sessions {
+                out.line(format_args!("{session}\t{timeout_ms}ms"));
+            }
         }
     }
     let ephemerals = sessions::ephemerals(core);
@@ -248,7 +276,7 @@ fn session_of(core: &Core, conn: ConnId) -> SessionId {
 fn monitor(core: &Core, out: &mut Text) {
     let mut line = |key: &str, value: &dyn Display| out.line(format_args!("zk_{key}\t{value}"));
     line("version", &version::full());
-    line("server_state", &observe::MODE);
+    line("server_state", &observe::mode(core));
     for metric in metrics::read(core, Span::All) {
         metrics::flatten(&metric, |key, value| match value {
             Flat::Integer(value) => line(&key, &value),

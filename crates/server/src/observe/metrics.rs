@@ -197,6 +197,7 @@ fn gauges(core: &Core) -> Vec<Metric> {
         (tree.node_count(), tree.ephemeral_count(), tree.approximate_data_size(), tree.sessions().len())
     };
     let watches = core.watches.lock().watch_count();
+    let local_sessions = if core.has_local_sessions() { core.brain.lock().sessions.local_len() } else { 0 };
     [
         ("avg_latency", Value::Real(latency.average())),
         ("max_latency", unsigned(latency.max)),
@@ -211,7 +212,7 @@ fn gauges(core: &Core) -> Vec<Metric> {
         ("ephemerals_count", unsigned(ephemerals)),
         ("approximate_data_size", unsigned(data_size)),
         ("global_sessions", unsigned(sessions as u64)),
-        ("local_sessions", Value::Integer(0)),
+        ("local_sessions", unsigned(local_sessions as u64)),
         ("open_file_descriptor_count", descriptors.open.map_or(Value::Integer(-1), unsigned)),
         ("max_file_descriptor_count", descriptors.max.map_or(Value::Integer(-1), unsigned)),
         ("connection_drop_probability", Value::Real(core.connection_drop_chance())),

@@ -8,14 +8,46 @@ use zabra_node::SessionKind;
 use zabra_types::{Now, SessionId, WallTime};
 
 use crate::clock::Clock;
-use crate::core::Core;
+use crate::core::{Brain, Core};
 
-/// The sessions by the time at which they end unless their clients are heard of, earliest first.
-pub(crate) fn by_expiry(core: &Core) -> BTreeMap<Now, Vec<SessionId>> {
-    let tick = core.config.sessions.tick_time;
-    let mut by_expiry: BTreeMap<Now, Vec<SessionId>> = BTreeMap::new();
+/// Sessions by the time at which they end unless their clients are heard of, earliest first.
+pub(crate) type Expiry = BTreeMap<Now, Vec<SessionId>>;
+
+/// What a server knows of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tracked {
+    /// Those that only this server knows, where there are such.
+    pub(crate) local: Option<Expiry>,
+    /// All others.
+    pub(crate) global: Global,
+}
+
+/// What a server knows of the sessions of the ensemble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Global {
+    /// It judges them.
+    Judged(Expiry),
+    /// Somebody else does. With their timeouts in milliseconds, by id.
+    Known(BTreeMap<SessionId, i32>),
+}
+
+/// Reads what this server knows of sessions.
+pub(crate) fn tracked(core: &Core) -> Tracked {
     let brain = core.brain.lock();
-    for (tracked, sessions) in brain.sessions.expiry_sets(SessionKind::Global) {
+    Tracked {
+        local: core.has_local_sessions().then(|| by_expiry(core, &brain, SessionKind::Local)),
+        global: if brain.part.decides() {
+            Global::Judged(by_expiry(core, &brain, SessionKind::Global))
+        } else {
+            Global::Known(core.tree.read().sessions().collect())
+        },
+    }
+}
+
+fn by_expiry(core: &Core, brain: &Brain, kind: SessionKind) -> Expiry {
+    let tick = core.config.sessions.tick_time;
+    let mut by_expiry = Expiry::new();
+    for (tracked, sessions) in brain.sessions.expiry_sets(kind) {
         for session in sessions {
             // The tracker hears of a connection only when the session is about to end.
             let heard = brain.sessions.conn(session).and_then(|conn| core.conns.get(conn)).map(|conn| {
@@ -28,7 +60,6 @@ pub(crate) fn by_expiry(core: &Core) -> BTreeMap<Now, Vec<SessionId>> {
             by_expiry.entry(heard.map_or(tracked, |heard| heard.max(tracked))).or_default().push(session);
         }
     }
-    drop(brain);
     for sessions in by_expiry.values_mut() {
         sessions.sort_unstable();
     }

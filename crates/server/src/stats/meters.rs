@@ -271,23 +271,23 @@ fn least_of(bucket: usize) -> u64 {
     (PER_OCTAVE + step) << (octave + 1)
 }
 
-/// Sizes of replies: the last, the least and the greatest; -1 before the first. Mirrors `BufferStats`.
+/// Sizes of messages: the last, the least and the greatest; -1 before the first. Mirrors `BufferStats`.
 #[derive(Debug)]
-pub(crate) struct ReplySizes {
+pub(crate) struct Sizes {
     last: AtomicI64,
     min: AtomicI64,
     max: AtomicI64,
 }
 
-impl Default for ReplySizes {
+impl Default for Sizes {
     fn default() -> Self {
         Self { last: AtomicI64::new(-1), min: AtomicI64::new(-1), max: AtomicI64::new(-1) }
     }
 }
 
-/// A reading of [`ReplySizes`], in bytes; -1 before the first reply.
+/// A reading of [`Sizes`], in bytes; -1 before the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ReplySizesReading {
+pub(crate) struct SizesReading {
     /// The last.
     pub(crate) last: i64,
     /// The least.
@@ -296,8 +296,8 @@ pub(crate) struct ReplySizesReading {
     pub(crate) max: i64,
 }
 
-impl ReplySizes {
-    /// Notes a reply of `len` bytes.
+impl Sizes {
+    /// Notes one of `len` bytes.
     pub(crate) fn record(&self, len: usize) {
         let len = i64::try_from(len).unwrap_or(i64::MAX);
         self.last.store(len, Relaxed);
@@ -311,8 +311,8 @@ impl ReplySizes {
     }
 
     /// What was seen so far.
-    pub(crate) fn read(&self) -> ReplySizesReading {
-        ReplySizesReading {
+    pub(crate) fn read(&self) -> SizesReading {
+        SizesReading {
             last: self.last.load(Relaxed),
             min: self.min.load(Relaxed),
             max: self.max.load(Relaxed),
@@ -345,11 +345,11 @@ mod tests {
 
     #[test]
     fn reply_sizes_start_unknown() {
-        let sizes = ReplySizes::default();
-        assert_eq!(sizes.read(), ReplySizesReading { last: -1, min: -1, max: -1 });
+        let sizes = Sizes::default();
+        assert_eq!(sizes.read(), SizesReading { last: -1, min: -1, max: -1 });
         sizes.record(20);
         sizes.record(16);
-        assert_eq!(sizes.read(), ReplySizesReading { last: 16, min: 16, max: 20 });
+        assert_eq!(sizes.read(), SizesReading { last: 16, min: 16, max: 20 });
     }
 
     fn all(distribution: &Distribution) -> Percentiles {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use zabra_types::EventType;
 
 pub(crate) use meters::{
-    Counter, Distribution, DistributionReading, Percentiles, ReplySizes, Span, Summary, SummaryReading,
+    Counter, Distribution, DistributionReading, Percentiles, Sizes, SizesReading, Span, Summary,
+    SummaryReading,
 };
 pub(crate) use namespaces::{Namespace, Namespaces, namespace_of};
 pub(crate) use tally::{Run, Tally};
@@ -165,7 +166,9 @@ stats! {
         /// Milliseconds from receipt to reply, all requests.
         request_latency: Summary,
         /// Sizes of replies.
-        reply_sizes: ReplySizes,
+        reply_sizes: Sizes,
+        /// Sizes of what this server has proposed while it led.
+        proposal_sizes: Sizes,
         /// Writes submitted and not answered yet.
         outstanding: AtomicI64,
         /// Bytes of large requests among them.
@@ -199,6 +202,7 @@ impl ServerStats {
         self.packets_sent.reset();
         self.request_latency.reset();
         self.reply_sizes.reset();
+        self.proposal_sizes.reset();
         if with_metrics {
             self.reset_metrics();
             self.namespaces.reset();

@@ -177,7 +177,7 @@ impl Drop for Tally<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{ReplySizes, Span};
+    use crate::stats::{Sizes, Span};
 
     #[test]
     fn a_tally_delivers_what_each_request_would() {
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(stats.packets_sent.get(), 0);
         drop(tally);
         assert_eq!((stats.packets_sent.get(), stats.response_bytes.get()), (6, 256));
-        let sizes = ReplySizes::default();
+        let sizes = Sizes::default();
         for len in [20, 16, 90, 90, 40, 16] {
             sizes.record(len);
         }

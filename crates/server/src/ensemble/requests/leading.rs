@@ -156,10 +156,7 @@ fn submit(
         sessions.set_closing(from.session);
     }
     match proposal {
-        Ok(proposal) => {
-            let (zxid, payload) = (proposal.header.zxid, proposal.payload.into());
-            inputs.push(Input::Propose { zxid, payload });
-        }
+        Ok(proposal) => core.propose_to_ensemble(inputs, proposal),
         Err(used_up) => core.use_up(part, inputs, &used_up),
     }
 }

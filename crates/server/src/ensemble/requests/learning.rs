@@ -41,12 +41,7 @@ pub(crate) struct Renewal {
 impl Learning {
     /// Nothing is asked yet.
     pub(super) fn new(link: LinkId) -> Self {
-        Self {
-            link,
-            pending: PendingRequests::default(),
-            syncs: VecDeque::new(),
-            renewals: BTreeMap::new(),
-        }
+        Self { link, pending: PendingRequests::default(), syncs: VecDeque::new(), renewals: BTreeMap::new() }
     }
 
     /// Sends a client's write, or the beginning of its session, to the leader. The answer is the transaction that it

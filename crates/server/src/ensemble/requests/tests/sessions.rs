@@ -7,6 +7,8 @@ use zabra_zab::LinkId;
 
 use super::world::{World, closes, connect_request, create, exists, request, told};
 use crate::conn::testing::Client;
+use crate::observe::mode;
+use crate::observe::sessions::{Global, tracked};
 
 /// Ends every session whose time has come.
 fn expire(world: &mut World, session: SessionId) {
@@ -179,5 +181,31 @@ fn only_the_leader_ends_sessions() {
     assert_eq!(
         world.servers[0].brain.lock().sessions.check(client.conn.session(), Owner::Here),
         Err(KeeperError::SessionExpired)
+    );
+}
+
+/// What operators see: the leader by when sessions end, learners by their timeouts.
+#[test]
+fn a_dump_shows_sessions_as_the_server_knows_them() {
+    let mut world = World::new();
+    let mut ids: Vec<_> = (0..3).map(|at| world.client(at).conn.session()).collect();
+    ids.sort_unstable();
+    for (at, core) in world.servers.iter().enumerate() {
+        let tracked = tracked(core);
+        assert_eq!(tracked.local, None);
+        let mut known: Vec<SessionId> = match tracked.global {
+            Global::Judged(by_expiry) if at == 0 => by_expiry.into_values().flatten().collect(),
+            Global::Known(known) if at > 0 => {
+                assert!(known.values().all(|timeout_ms| *timeout_ms == 10_000));
+                known.into_keys().collect()
+            }
+            global => panic!("{at}: {global:?}"),
+        };
+        known.sort_unstable();
+        assert_eq!(known, ids);
+    }
+    assert_eq!(
+        world.servers.iter().map(|core| mode(core)).collect::<Vec<_>>(),
+        ["leader", "follower", "follower"]
     );
 }
