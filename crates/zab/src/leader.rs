@@ -24,6 +24,8 @@ mod discovery;
 mod learner;
 mod liveness;
 #[cfg(test)]
+mod noise;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod scripts;
