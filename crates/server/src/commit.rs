@@ -115,7 +115,6 @@ pub(crate) fn apply(
 ///
 /// # Errors
 /// A transaction cannot be read: this server must not go on.
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver that uses it is being written"))]
 pub(crate) fn apply_decided<'a>(
     core: &Core,
     brain: &mut Brain,

@@ -12,7 +12,7 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 use tracing::error;
 use zabra_auth::Providers;
@@ -27,10 +27,11 @@ use zabra_types::{Identity, Xid, Zxid};
 use zabra_zab::Input;
 
 use crate::clock::Clock;
-use crate::commit::{Origin, Waiter};
+use crate::commit::{Aftermath, Origin, Waiter};
 use crate::config::{Config, Mode};
 use crate::conn::{Connections, Outbox, Waker};
 use crate::ensemble::requests::Part;
+use crate::ensemble::{Ensemble, Holds, Member};
 use crate::observe;
 use crate::options;
 use crate::pipeline::{LogQueue, Queued};
@@ -40,6 +41,9 @@ use crate::throttler::Throttler;
 
 /// How often it is looked whether all connections are gone.
 const PARTING_LOOK: Duration = Duration::from_millis(5);
+
+/// How often it is looked whether a snapshot may be taken at last.
+const HOLD_LOOK: Duration = Duration::from_millis(20);
 
 /// The length in front of a frame, which statistics leave out.
 const FRAME_LEN_BYTES: usize = 4;
@@ -55,6 +59,8 @@ pub(crate) struct Brain {
     pub(crate) part: Part,
     /// What the peer is to be told. Everything that adds to it ends in [`Core::carry_on`].
     pub(crate) inputs: Vec<Input>,
+    /// What decides in an ensemble; none when this server is alone.
+    pub(crate) member: Option<Member>,
 }
 
 /// Whether clients are served.
@@ -105,6 +111,10 @@ pub(crate) struct Core {
     pub(crate) last_snapshot: LastSnapshot,
     /// Held while a snapshot is written or the whole database replaced.
     pub(crate) snapshotting: Mutex<()>,
+    /// Who does not want a snapshot now.
+    pub(crate) snapshot_holds: Holds,
+    /// What all parts of a member of an ensemble share; none when this server is alone.
+    pub(crate) ensemble: Option<Ensemble>,
     /// What is counted.
     pub(crate) stats: ServerStats,
     /// Where clients connect, once the port is bound.
@@ -123,7 +133,7 @@ pub(crate) struct Core {
 impl Core {
     /// Puts the parts together around a recovered tree.
     pub(crate) fn new(config: Config, parts: CoreParts) -> Self {
-        let CoreParts { clock, disk, waker, brain, tree } = parts;
+        let CoreParts { clock, disk, waker, brain, tree, ensemble } = parts;
         let phase = if matches!(brain.part, Part::Alone) { Phase::Running } else { Phase::Waiting };
         Self {
             options: options::node(&config),
@@ -142,6 +152,8 @@ impl Core {
             throttler: Throttler::default(),
             last_snapshot: LastSnapshot::default(),
             snapshotting: Mutex::default(),
+            snapshot_holds: Holds::default(),
+            ensemble,
             stats: ServerStats::default(),
             client_address: OnceLock::new(),
             trace_mask: AtomicI64::new(observe::TRACE_MASK_DEFAULT),
@@ -179,6 +191,9 @@ impl Core {
     pub(crate) fn close(&self) {
         self.phase.store(Phase::Ending as u8, SeqCst);
         self.queue.close();
+        if let Some(ensemble) = &self.ensemble {
+            ensemble.store.close();
+        }
     }
 
     /// Lets every connection send what it still has to say, and go.
@@ -216,7 +231,33 @@ impl Core {
     /// lock, with no other lock held.
     #[inline]
     pub(crate) fn carry_on(&self, brain: &mut Brain) {
-        debug_assert!(brain.inputs.is_empty() || !matches!(brain.part, Part::Alone));
+        if !brain.inputs.is_empty() {
+            let mut after = Aftermath::default();
+            self.run_peer(brain, &mut after);
+            after.carry_out(self);
+        }
+    }
+
+    /// Ready when a snapshot may be taken, and while this is kept no other is.
+    pub(crate) fn snapshotting_unheld(&self) -> MutexGuard<'_, ()> {
+        loop {
+            let guard = self.snapshotting.lock();
+            if !self.snapshot_holds.any() {
+                return guard;
+            }
+            drop(guard);
+            std::thread::sleep(HOLD_LOOK);
+        }
+    }
+
+    /// Puts another database in the place of the present one. The brain's lock is held, and there are no clients.
+    pub(crate) fn replace_tree(&self, mut tree: Tree) {
+        if let Some(ensemble) = &self.ensemble {
+            ensemble.show_membership(&mut tree);
+        }
+        let before = std::mem::replace(&mut *self.tree.write(), tree);
+        // A large one takes a while to fall apart.
+        std::thread::spawn(move || drop(before));
     }
 
     /// What preparation looks at, at this moment.
@@ -278,7 +319,7 @@ impl Core {
         prepare: impl FnOnce(&mut Preparer, &Surroundings<'_>) -> Result<Proposal, EpochUsedUp>,
     ) {
         let tree = self.tree.read();
-        let Brain { preparer, sessions, part, inputs } = brain;
+        let Brain { preparer, sessions, part, inputs, .. } = brain;
         match prepare(preparer, &self.surroundings(&tree, sessions)) {
             Ok(proposal) => self.propose(part, inputs, proposal, (Origin::Server, Instant::now())),
             Err(used_up) => self.use_up(part, inputs, &used_up),
@@ -395,4 +436,6 @@ pub(crate) struct CoreParts {
     pub(crate) brain: Brain,
     /// The recovered state.
     pub(crate) tree: Tree,
+    /// What all parts of a member of an ensemble share.
+    pub(crate) ensemble: Option<Ensemble>,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tracing::warn;
 use zabra_proto::TxnHeader;
-use zabra_storage::{LogError, TxnLog};
+use zabra_storage::{Flushed, LogError, TxnLog};
 
 use crate::commit::{Aftermath, Waiter, apply};
 use crate::config;
@@ -129,17 +129,17 @@ impl LogQueue {
 
 /// When a flush is due.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+pub(crate) struct Pace {
     /// How long the first transaction may wait for company (`flushDelay`).
-    delay: Duration,
+    pub(crate) delay: Duration,
     /// How long nothing may come before it stops waiting (`maxWriteQueuePollTime`).
-    quiet_max: Duration,
+    pub(crate) quiet_max: Duration,
     /// The most transactions of one flush (`maxBatchSize`).
-    batch_max: usize,
+    pub(crate) batch_max: usize,
 }
 
 impl Pace {
-    fn new(storage: &config::Storage) -> Self {
+    pub(crate) fn new(storage: &config::Storage) -> Self {
         Self {
             delay: storage.flush_delay,
             quiet_max: storage.write_queue_poll_max,
@@ -149,7 +149,7 @@ impl Pace {
 }
 
 /// Ends the server when the log thread panics: clients must not wait for answers that never come.
-struct Bereaved<'a>(&'a Core);
+pub(crate) struct Bereaved<'a>(pub(crate) &'a Core);
 
 impl Drop for Bereaved<'_> {
     fn drop(&mut self) {
@@ -236,9 +236,15 @@ fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged
     drop(waited);
     let flushing = Instant::now();
     let flushed = log.flush()?;
-    core.stats.sync_processor_queue_size.record(batch.len() as u64);
-    core.stats.sync_processor_queue_flush_time_ms.record(millis(flushing.elapsed()));
     core.stats.sync_process_time.record_many(millis(start.elapsed()), batch.len() as u64);
+    note_flush(core, &flushed, flushing);
+    Ok(Logged { entries: flushed.entries, bytes: flushed.bytes })
+}
+
+/// Counts a flush of the log, and warns when it took long.
+pub(crate) fn note_flush(core: &Core, flushed: &Flushed, since: Instant) {
+    core.stats.sync_processor_queue_size.record(flushed.entries);
+    core.stats.sync_processor_queue_flush_time_ms.record(millis(since.elapsed()));
     core.stats.fsynctime.record(millis(flushed.sync_time));
     core.stats.sync_processor_batch_size.record(flushed.entries);
     if flushed.sync_time > core.config.storage.sync_warning_threshold {
@@ -248,7 +254,6 @@ fn write_batch(core: &Core, log: &mut TxnLog, batch: &[Queued]) -> Result<Logged
             "syncing the transaction log took long: the disk is busy or slow, and every write waits for it"
         );
     }
-    Ok(Logged { entries: flushed.entries, bytes: flushed.bytes })
 }
 
 /// Applies flushed transactions in order and answers them.

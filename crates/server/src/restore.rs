@@ -51,6 +51,12 @@ pub(crate) enum RestoreError {
     /// The server ends.
     #[error("the server is stopping")]
     Stopping,
+    /// The other servers would not know.
+    #[error(
+        "this server is a member of an ensemble, whose other servers would keep their data; restore the data \
+             directory of one server while all are stopped, empty those of the others, and start it first"
+    )]
+    InEnsemble,
 }
 
 /// Restores a snapshot; the zxid that the database has then. May block for long.
@@ -58,6 +64,9 @@ pub(crate) enum RestoreError {
 /// # Errors
 /// See [`RestoreError`].
 pub(crate) fn restore(core: &Core, input: impl Read + 'static) -> Result<Zxid, RestoreError> {
+    if core.ensemble.is_some() {
+        return Err(RestoreError::InEnsemble);
+    }
     let start = Instant::now();
     let limit = FieldLimit(core.limits.field_len_max);
     let loaded = read_packed_snapshot(input, options::tree(&core.config), limit)

@@ -11,14 +11,17 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 use zabra_node::{Preparer, SessionTracker};
-use zabra_storage::{Disk, Origin, RealDisk, RecoverError, RecoveryReport, TxnLog};
+use zabra_storage::{
+    Disk, EpochError, MemberError, Origin, RealDisk, RecoverError, RecoveredMember, RecoveryReport, TxnLog,
+};
 use zabra_types::{ServerId, Zxid};
 
 use crate::clock::Clock;
-use crate::config::{Config, Endpoint, Refusal};
+use crate::config::{Config, Endpoint, Mode, Refusal};
 use crate::conn::{Waker, Wakes};
 use crate::core::{Brain, Core, CoreParts};
 use crate::ensemble::requests::Part;
+use crate::ensemble::{self, Ensemble, run_store};
 use crate::pipeline::run_log;
 use crate::snapshots::{Logged, Snapshots};
 use crate::stats::millis;
@@ -55,6 +58,14 @@ pub enum StartError {
     NoDatabase {
         /// The data directory.
         data_dir: PathBuf,
+    },
+    /// What a member of an ensemble promised before cannot be read.
+    #[error("cannot start on {}", .data_dir.display())]
+    Epochs {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// What is wrong with it.
+        source: EpochError,
     },
     /// A thread cannot be started.
     #[error("cannot start a thread")]
@@ -111,7 +122,7 @@ pub struct Recovery {
     pub took: Duration,
 }
 
-/// A running standalone server.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
     core: Arc<Core>,
@@ -173,11 +184,15 @@ impl Server {
             .spawn({
                 let core = Arc::clone(&core);
                 let snapshots = Snapshots::new(&core, replayed);
-                move || run_log(&core, log, snapshots)
+                move || match &core.ensemble {
+                    None => run_log(&core, log, snapshots),
+                    Some(ensemble) => run_store(&core, ensemble, log, snapshots),
+                }
             })
             .map_err(StartError::Thread)?;
         tokio::spawn(wakes.run());
         background::start(&core, &stopped);
+        ensemble::begin(&core, &stopped);
         let admin_address = admin.map(|listener| {
             http::start(listener, admin::router(Arc::clone(&core)), core.config.admin.idle_timeout, &stopped)
         });
@@ -280,34 +295,57 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
     let failed = |source| StartError::Data { data_dir: config.storage.data_dir.clone(), source };
     let mut replayed = Logged::default();
     let mut replay_begun = None;
-    let recovered = zabra_storage::recover(&disk, &options::recover(&config), |_, payload| {
+    let settings = match &config.mode {
+        Mode::Ensemble(settings) => Some(settings.as_ref().clone()),
+        Mode::Standalone => None,
+    };
+    let note = |_, payload: &[u8]| {
         replay_begun.get_or_insert_with(Instant::now);
         replayed.entries += 1;
         replayed.bytes += payload.len() as u64;
-    })
-    .map_err(failed)?;
+    };
+    let recover = options::recover(&config);
+    let (recovered, found) = match &settings {
+        None => (zabra_storage::recover(&disk, &recover, note).map_err(failed)?, None),
+        Some(_) => {
+            let found =
+                zabra_storage::recover_member(&disk, &recover, ensemble::recent_limits(&config), note);
+            let RecoveredMember { recovered, epochs, recent, base } = found.map_err(|error| match error {
+                MemberError::Recover(source) => failed(source),
+                MemberError::Epochs(source) => {
+                    StartError::Epochs { data_dir: config.storage.data_dir.clone(), source }
+                }
+            })?;
+            (recovered, Some((epochs, recent, base)))
+        }
+    };
     let restored = Instant::now();
     let replay_begun = replay_begun.unwrap_or(restored);
     let report = recovered.report;
     tell(&report);
-    if report.origin == Origin::Missing {
+    // A member without a database waits for a leader to give it one.
+    if report.origin == Origin::Missing && settings.is_none() {
         return Err(StartError::NoDatabase { data_dir: config.storage.data_dir.clone() });
     }
     let mut tree = recovered.tree;
-    let orphans = tree.remove_orphan_ephemerals();
+    // In an ensemble the tree is what transactions made of it, and nothing else: the servers compare.
+    let orphans = if settings.is_some() { 0 } else { tree.remove_orphan_ephemerals() };
     if orphans > 0 {
         info!(nodes = orphans, "removed ephemeral nodes of sessions that no longer exist");
         // No transaction says so: a snapshot must, before anything is logged that builds on it.
-        let dirs = options::recover(&config).dirs;
-        zabra_storage::write_snapshot(&*disk, &dirs.snapshots, &tree, options::snapshot(&config))
+        zabra_storage::write_snapshot(&*disk, &recover.dirs.snapshots, &tree, options::snapshot(&config))
             .map_err(|error| failed(error.into()))?;
     }
     let last = tree.last_zxid();
     let log = TxnLog::open(Arc::clone(&disk), options::log(&config), last);
     let clock = Clock::start();
-    let mut sessions = SessionTracker::new(STANDALONE_ID, Clock::id_seed(), config.sessions.tick_time);
-    for (session, timeout_ms) in tree.sessions() {
-        sessions.track(session, timeout_ms, clock.now());
+    let id = settings.as_ref().map_or(STANDALONE_ID, |settings| settings.id);
+    let mut sessions = SessionTracker::new(id, Clock::id_seed(), config.sessions.tick_time);
+    if settings.is_none() {
+        // In an ensemble the leader judges sessions.
+        for (session, timeout_ms) in tree.sessions() {
+            sessions.track(session, timeout_ms, clock.now());
+        }
     }
     let recovery = Recovery {
         last_zxid: last,
@@ -317,17 +355,27 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
         },
         txns_replayed: report.replayed,
         node_count: tree.node_count(),
-        session_count: sessions.len(),
+        session_count: tree.sessions().len(),
         took: start.elapsed(),
+    };
+    let (member, ensemble) = match (settings, found) {
+        (Some(settings), Some((epochs, recent, base))) => {
+            let member = ensemble::member(&config, &settings, (epochs, recovered.last_zxid), recent);
+            let ensemble = Ensemble::new(settings, base, clock.now());
+            ensemble.show_membership(&mut tree);
+            (Some(member), Some(ensemble))
+        }
+        _ => (None, None),
     };
     let (waker, wakes) = Waker::new();
     let brain = Brain {
         preparer: Preparer::new(options::node(&config), last),
         sessions,
-        part: Part::Alone,
+        part: if member.is_some() { Part::Looking(clock.now()) } else { Part::Alone },
         inputs: Vec::new(),
+        member,
     };
-    let core = Core::new(config, CoreParts { clock, disk, waker, brain, tree });
+    let core = Core::new(config, CoreParts { clock, disk, waker, brain, tree, ensemble });
     core.stats.dbinittime.record(millis(recovery.took));
     core.stats.startup_snap_load_time.record(millis(replay_begun.duration_since(start)));
     core.stats.startup_txns_load_time.record(millis(restored.duration_since(replay_begun)));

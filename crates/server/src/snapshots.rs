@@ -31,6 +31,14 @@ pub(crate) struct Logged {
     pub(crate) bytes: u64,
 }
 
+impl Logged {
+    /// Adds what was logged besides.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.entries += more.entries;
+        self.bytes += more.bytes;
+    }
+}
+
 /// Decides when to snapshot, on the log thread.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
@@ -101,7 +109,7 @@ impl LastSnapshot {
 /// # Errors
 /// The disk failed; it has been logged and counted.
 pub(crate) fn take(core: &Core) -> Result<SnapshotInfo, StorageError> {
-    let _one_at_a_time = core.snapshotting.lock();
+    let _one_at_a_time = core.snapshotting_unheld();
     let start = Instant::now();
     let storage = &core.config.storage;
     let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);

@@ -6,12 +6,12 @@
 
 use crate::arena::Slot;
 use crate::tree::{node_size, split};
-use crate::{ChangeSink, Outcome, QUOTA_PATH, SubOutcome, Tree};
+use crate::{CONFIG_PATH, ChangeSink, Outcome, QUOTA_PATH, SubOutcome, Tree};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use zabra_proto::{AclList, CreateTxn, SubTxn, Txn, TxnHeader, TxnType};
-use zabra_types::{EphemeralOwner, KeeperError, SessionId, Stat, StatPersisted, Zxid};
+use zabra_types::{EphemeralOwner, KeeperError, SessionId, Stat, StatPersisted, WallTime, Zxid};
 
 impl Tree {
     /// Applies a transaction and tells what came of it. Deterministic, and never fails: what cannot be applied changes
@@ -200,6 +200,15 @@ impl Tree {
         self.add_usage(path, 0, growth);
         sink.data_changed(header.zxid, path, self.acls.get(self.arena.look(slot).acl()));
         Ok(stat)
+    }
+
+    /// Sets the membership of the ensemble, which each server knows by itself, as `/zookeeper/config` shows it. Not a
+    /// transaction: the node has no part in the digest. Mirrors `ZKDatabase.initConfigInZKDatabase`.
+    pub fn set_config(&mut self, text: &[u8], version: i64, time: WallTime) {
+        let Some(slot) = self.arena.resolve(CONFIG_PATH) else { return };
+        let growth = len(Some(text)) - len(self.arena.look(slot).data());
+        self.arena.change_data(slot, Some(text), version, time.millis(), -1);
+        self.data_size = self.data_size.wrapping_add_signed(growth);
     }
 
     fn set_acl(&mut self, path: &str, acl: AclList<'_>, version: i32) -> Result<Stat, KeeperError> {

@@ -74,14 +74,21 @@ async fn serve(config: Config, voice: Voice) -> Result<(), Failure> {
 fn failure_of(error: StartError) -> Failure {
     let code = match &error {
         StartError::Refused(_) | StartError::NoClientPort => Code::Invocation,
-        StartError::Data { .. } | StartError::NoDatabase { .. } => Code::DataDirectory,
+        StartError::Data { .. } | StartError::NoDatabase { .. } | StartError::Epochs { .. } => {
+            Code::DataDirectory
+        }
         StartError::Admin { .. } => Code::AdminServer,
         StartError::Bind { .. } | StartError::Thread(_) => Code::Unexpected,
     };
     let mut text = chain(&error);
-    if let StartError::Data { source, .. } = &error {
+    let advice = match &error {
+        StartError::Data { source, .. } => Some(source.advice()),
+        StartError::Epochs { source, .. } => Some(source.advice()),
+        _ => None,
+    };
+    if let Some(advice) = advice {
         text.push_str("\nWhat to do: ");
-        text.push_str(source.advice());
+        text.push_str(advice);
     }
     Failure::new(code, text)
 }

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use tracing::{error, info, warn};
-use zabra_server::config::Notice;
+use zabra_server::config::{Mode, Notice};
 use zabra_server::{Recovery, Server};
 
 use crate::cli::LogFormat;
@@ -61,10 +61,16 @@ impl Voice {
         let admin = server.admin_address().map(|admin| format!("http://{admin}{}", config.admin.command_url));
         let metrics = server.metrics_address().map(|metrics| format!("http://{metrics}/metrics"));
         let (storage, found) = (&config.storage, server.recovery());
+        let mode = match &config.mode {
+            Mode::Standalone => "standalone".to_owned(),
+            Mode::Ensemble(ensemble) => {
+                format!("server {} of {}", ensemble.id, ensemble.membership.servers.len())
+            }
+        };
         match self {
             Self::Records => info!(
                 version = env!("CARGO_PKG_VERSION"),
-                mode = "standalone",
+                mode,
                 clients = %server.client_address(),
                 admin,
                 metrics,
@@ -79,7 +85,7 @@ impl Voice {
                 "serving"
             ),
             Self::Lines => {
-                write_line(&format!("zabra {} standalone", env!("CARGO_PKG_VERSION")));
+                write_line(&format!("zabra {} {mode}", env!("CARGO_PKG_VERSION")));
                 write_line(&format!("  clients  {}", server.client_address()));
                 for (what, url) in [("admin  ", admin), ("metrics", metrics)] {
                     if let Some(url) = url {

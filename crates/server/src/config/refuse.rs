@@ -17,17 +17,22 @@ impl Config {
         };
         let ensemble = matches!(self.mode, Mode::Ensemble(_));
         refuse(
-            ensemble,
-            "server.N",
-            "ensembles are not served yet; a standalone server has one server.N line or none",
-        );
-        refuse(
-            !ensemble && self.listen.client.is_none() && self.listen.secure_client.is_none(),
+            self.listen.client.is_none() && self.listen.secure_client.is_none(),
             "clientPort",
             "is missing, so nobody could connect",
         );
         refuse(self.listen.secure_client.is_some(), "secureClientPort", NO_TLS);
         refuse(self.listen.port_unification, "client.portUnification", NO_TLS);
+        refuse(
+            ensemble && self.reconfig_enabled,
+            "reconfigEnabled",
+            "the members of an ensemble cannot be changed while it runs yet; all its servers must have it off",
+        );
+        refuse(
+            ensemble && self.quorum.oracle.is_some(),
+            "oraclePath",
+            "an oracle that decides for two servers is not asked yet",
+        );
         refuse(ensemble && self.quorum.tls, "sslQuorum", NO_TLS);
         refuse(ensemble && self.quorum.port_unification, "portUnification", NO_TLS);
         refuse(

@@ -192,7 +192,7 @@ impl Batch<'_> {
         }
         let Self { core, conn, held, .. } = self;
         let session = conn.session();
-        let (Brain { preparer, sessions, part, inputs }, tree) = held.brain(core);
+        let (Brain { preparer, sessions, part, inputs, .. }, tree) = held.brain(core);
         if sessions.is_closing(session) {
             // The transaction that ends the session is on its way and closes the connection: dropped, as in the
             // genuine server.

@@ -70,7 +70,7 @@ fn create(
     (read_only, timeout_ms): (Option<bool>, i32),
 ) -> Result<Stage, Closed> {
     let now = core.clock.now();
-    let Brain { preparer, sessions, part, inputs } = brain;
+    let Brain { preparer, sessions, part, inputs, .. } = brain;
     // Those who only want to read get a session that ends with this service: nobody could be told of another.
     if matches!(part, Part::ReadOnly) || core.has_local_sessions() {
         let session = sessions.create_local(timeout_ms, now);

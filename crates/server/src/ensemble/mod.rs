@@ -1,6 +1,149 @@
 //! A member of an ensemble: the ports between servers, and what carries out the outputs of [`zabra_zab::Peer`].
+//!
+//! The peer is part of the brain and decides everything; [`driver`] tells it what happened and does what it says, in
+//! order. What takes time is queued: sending in [`net`], the disk in [`store`].
 
-#[expect(dead_code, reason = "the driver that uses it is being written")]
+mod depot;
+mod disk;
+mod driver;
 pub(crate) mod net;
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver that uses it is being written"))]
+mod options;
 pub(crate) mod requests;
+mod start;
+mod store;
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use zabra_tree::Tree;
+use zabra_types::{Now, ServerId, Zxid};
+use zabra_zab::{Input, Members, Output, Peer, Role};
+
+use self::depot::Data;
+use self::net::election::ElectionPort;
+use self::net::links::Links;
+use self::store::StoreQueue;
+use crate::clock::Clock;
+use crate::config;
+
+pub(crate) use self::depot::{Hold, Holds};
+pub(crate) use self::start::{begin, member, recent_limits};
+pub(crate) use self::store::run_store;
+
+/// What all parts of a member share.
+#[derive(Debug)]
+pub(crate) struct Ensemble {
+    /// What the configuration says.
+    pub(crate) settings: config::Ensemble,
+    /// The members, as the peer knows them.
+    pub(crate) members: Members,
+    /// The log and everything else durable, in order.
+    pub(crate) store: StoreQueue,
+    /// The part this server has, as last announced.
+    role: Mutex<RoleSince>,
+    ports: OnceLock<Ports>,
+    timer: Timer,
+    /// No snapshot may be taken while the tree is not what the disk says: from the adoption of a leader's database until
+    /// that is on the disk.
+    adopted: Mutex<Option<Hold>>,
+    /// The snapshot that the database began with; what the log has from before proves little.
+    base: Mutex<Zxid>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RoleSince {
+    role: Role,
+    since: Now,
+}
+
+/// The ports between servers, once they are open.
+#[derive(Debug)]
+struct Ports {
+    election: ElectionPort,
+    links: Links,
+    data: Arc<Data>,
+}
+
+/// When the peer wants to be called.
+#[derive(Debug)]
+struct Timer {
+    /// Milliseconds of the server's clock; the greatest number is never.
+    armed: AtomicU64,
+    changed: Notify,
+}
+
+impl Ensemble {
+    pub(crate) fn new(settings: config::Ensemble, base: Zxid, now: Now) -> Self {
+        Self {
+            members: options::members(&settings.membership),
+            settings,
+            store: StoreQueue::default(),
+            role: Mutex::new(RoleSince { role: Role::Looking, since: now }),
+            ports: OnceLock::new(),
+            timer: Timer { armed: AtomicU64::new(u64::MAX), changed: Notify::new() },
+            adopted: Mutex::default(),
+            base: Mutex::new(base),
+        }
+    }
+
+    /// Since when it has that.
+    #[expect(dead_code, reason = "the metrics that show it are being written")]
+    pub(crate) fn role_since(&self) -> Now {
+        self.role.lock().since
+    }
+
+    /// Shows the membership as `/zookeeper/config`: each server knows it by itself.
+    pub(crate) fn show_membership(&self, tree: &mut Tree) {
+        tree.set_config(self.members.text.as_bytes(), self.members.version, Clock::wall());
+    }
+
+    /// Which member this server is.
+    pub(crate) fn id(&self) -> ServerId {
+        self.settings.id
+    }
+
+    /// The links to other servers; none before they are open.
+    pub(crate) fn links(&self) -> Option<&Links> {
+        self.ports.get().map(|ports| &ports.links)
+    }
+
+    fn data(&self) -> Option<&Data> {
+        self.ports.get().map(|ports| &*ports.data)
+    }
+
+    fn election(&self) -> Option<&ElectionPort> {
+        self.ports.get().map(|ports| &ports.election)
+    }
+}
+
+impl Timer {
+    /// Lets the timer task look again, if it would wake too late.
+    fn arm(&self, deadline: Option<Now>) {
+        let deadline = deadline.map_or(u64::MAX, Now::millis);
+        if deadline < self.armed.swap(deadline, SeqCst) {
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// What the brain of a member has besides that of a standalone server.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// What decides.
+    pub(crate) peer: Peer,
+    /// Used again for every batch of inputs.
+    inputs: Vec<Input>,
+    /// Used again for every input.
+    outputs: Vec<Output>,
+    /// Committed, and about to be applied.
+    committed: Vec<Bytes>,
+}
+
+impl Member {
+    fn new(peer: Peer) -> Self {
+        Self { peer, inputs: Vec::new(), outputs: Vec::new(), committed: Vec::new() }
+    }
+}

@@ -35,7 +35,7 @@ pub(crate) fn read(core: &Core) -> ConfigurationView {
         min_session_timeout_ms: millis(sessions.timeout_min),
         max_session_timeout_ms: millis(sessions.timeout_max),
         listen_backlog: listen.backlog.map_or(-1, i64::from),
-        server_id: 0,
+        server_id: core.ensemble.as_ref().map_or(0, |ensemble| ensemble.id().get()),
     }
 }
 

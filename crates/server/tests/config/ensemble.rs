@@ -64,11 +64,7 @@ fn three_servers_are_an_ensemble() {
     assert_eq!(ensemble.membership.servers.len(), 3);
     assert_eq!(ensemble.membership.servers[&ServerId::new(3)].to_string(), "zoo3:2888:3888:participant");
     assert_eq!(loaded.config.listen.client, Some(Endpoint::any(2181)));
-    let refusals: Vec<_> = loaded.config.refusals().iter().map(ToString::to_string).collect();
-    assert_eq!(
-        refusals,
-        ["server.N: ensembles are not served yet; a standalone server has one server.N line or none"]
-    );
+    assert_eq!(loaded.config.refusals(), []);
 }
 
 #[test]

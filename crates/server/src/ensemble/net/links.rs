@@ -31,6 +31,7 @@ use self::queue::{Item, Queue};
 use super::listen::Port;
 use super::{Fail, Hear, dial, set_options};
 use crate::config::Endpoint;
+use crate::ensemble::Hold;
 
 /// The numbers of links that others begin have this bit; those that the peer asks for do not.
 const ACCEPTED: u64 = 1 << 63;
@@ -73,11 +74,12 @@ pub(crate) trait Depot: Send + Sync {
     /// `out` failed.
     fn write_snapshot(&self, out: &mut dyn Write) -> Result<(), String>;
 
-    /// Reads what follows a SNAP packet, and nothing behind it.
+    /// Reads what follows a SNAP packet with this zxid, and nothing behind it. No snapshot is taken until the database is in its place
+    /// or dropped.
     ///
     /// # Errors
     /// It is no database, or `input` failed.
-    fn read_snapshot(&self, input: &mut dyn BufRead) -> Result<Tree, String>;
+    fn read_snapshot(&self, zxid: Zxid, input: &mut dyn BufRead) -> Result<(Tree, Hold), String>;
 }
 
 /// The quorum port of a server and its links. The port is open in every state of the server, so that a learner that
@@ -110,7 +112,7 @@ struct Link {
     /// What ends with it.
     tasks: Vec<AbortHandle>,
     /// What came behind a SNAP packet.
-    snapshot: Option<Tree>,
+    snapshot: Option<(Tree, Hold)>,
     /// Who is at the other end, for the log.
     remote: String,
 }
@@ -222,18 +224,8 @@ impl Links {
     }
 
     /// The database that came over a link.
-    pub(crate) fn take_snapshot(&self, link: LinkId) -> Option<Tree> {
+    pub(crate) fn take_snapshot(&self, link: LinkId) -> Option<(Tree, Hold)> {
         self.inner.links.lock().get_mut(&link)?.snapshot.take()
-    }
-
-    /// Who is at the other end, for the log.
-    pub(crate) fn remote(&self, link: LinkId) -> Option<String> {
-        self.inner.links.lock().get(&link).map(|link| link.remote.clone())
-    }
-
-    /// The bytes that wait to be sent on a link.
-    pub(crate) fn waiting_bytes(&self, link: LinkId) -> usize {
-        self.inner.links.lock().get(&link).map_or(0, |link| link.queue.bytes())
     }
 }
 

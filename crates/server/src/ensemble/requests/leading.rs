@@ -115,7 +115,7 @@ fn submit(
         brain.inputs.push(Input::Sync { learner: Some(link), token: SyncToken::default() });
         return;
     }
-    let Brain { preparer, sessions, inputs, part } = brain;
+    let Brain { preparer, sessions, inputs, part, .. } = brain;
     let owner = Owner::Learner(link);
     let from = Submitter {
         session: request.session,

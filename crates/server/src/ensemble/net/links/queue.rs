@@ -89,11 +89,6 @@ impl Queue {
         self.waiting.lock().bytes -= len;
     }
 
-    /// The bytes that wait.
-    pub(super) fn bytes(&self) -> usize {
-        self.waiting.lock().bytes
-    }
-
     /// The link is to end; only the first reason counts, and nothing is kept any more.
     pub(super) fn end(&self, ended: Ended) {
         let mut waiting = self.waiting.lock();

@@ -8,6 +8,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc::{channel, error::SendError};
 use tracing::debug;
 use zabra_proto::{PacketKind, QuorumPacket, ReceivedPacket, split_packet};
+use zabra_types::Zxid;
 use zabra_zab::{Input, LinkId};
 
 use super::pipe::{CHUNKS, ChunkReader};
@@ -25,10 +26,10 @@ pub(super) async fn run(inner: &Arc<Inner>, link: LinkId, mut stream: OwnedReadH
             (inner.hear)(heard);
         }
         match cut {
-            Ok(false) => {}
-            Ok(true) => {
+            Ok(None) => {}
+            Ok(Some(zxid)) => {
                 let first = std::mem::take(&mut bytes).freeze();
-                match receive_snapshot(inner, link, &mut stream, first).await {
+                match receive_snapshot(inner, (link, zxid), &mut stream, first).await {
                     Ok(rest) => bytes = rest,
                     Err(ended) => return ended,
                 }
@@ -45,22 +46,26 @@ pub(super) async fn run(inner: &Arc<Inner>, link: LinkId, mut stream: OwnedReadH
     }
 }
 
-/// Takes the complete packets, up to a SNAP packet: whether there was one.
-fn cut_packets(inner: &Inner, link: LinkId, bytes: &mut BytesMut) -> (Vec<Input>, Result<bool, Ended>) {
+/// Takes the complete packets, up to a SNAP packet: its zxid if there was one.
+fn cut_packets(
+    inner: &Inner,
+    link: LinkId,
+    bytes: &mut BytesMut,
+) -> (Vec<Input>, Result<Option<Zxid>, Ended>) {
     let mut heard = Vec::new();
     let limit = inner.options.field_limit;
     loop {
         let len = match split_packet(bytes, limit) {
-            Ok(None) => return (heard, Ok(false)),
+            Ok(None) => return (heard, Ok(None)),
             Ok(Some(len)) => len,
             Err(error) => return (heard, Err(error.into())),
         };
         match QuorumPacket::decode(&bytes.split_to(len).freeze(), limit) {
             Ok(ReceivedPacket::Known(packet)) => {
-                let snapshot = packet.kind == PacketKind::Snap;
+                let snapshot = (packet.kind == PacketKind::Snap).then_some(packet.zxid);
                 heard.push(Input::Packet { link, packet });
-                if snapshot {
-                    return (heard, Ok(true));
+                if snapshot.is_some() {
+                    return (heard, Ok(snapshot));
                 }
             }
             // As genuine servers do with what they do not know.
@@ -73,7 +78,7 @@ fn cut_packets(inner: &Inner, link: LinkId, bytes: &mut BytesMut) -> (Vec<Input>
 /// Reads the database behind a SNAP packet on a thread of its own; what came behind it.
 async fn receive_snapshot(
     inner: &Arc<Inner>,
-    link: LinkId,
+    (link, zxid): (LinkId, Zxid),
     stream: &mut OwnedReadHalf,
     first: Bytes,
 ) -> Result<BytesMut, Ended> {
@@ -81,7 +86,7 @@ async fn receive_snapshot(
     let depot = Arc::clone(&inner.depot);
     let reading = inner.runtime.spawn_blocking(move || {
         let mut input = ChunkReader::new(first, chunks);
-        let read = depot.read_snapshot(&mut input);
+        let read = depot.read_snapshot(zxid, &mut input);
         (read, input.into_rest())
     });
     let mut unsent = Bytes::new();
@@ -113,9 +118,9 @@ async fn receive_snapshot(
     drop(sender);
     let (read, rest) = reading.await.map_err(|error| Ended::Snapshot(error.to_string()))?;
     match read {
-        Ok(tree) => {
-            if let Some(link) = inner.links.lock().get_mut(&link) {
-                link.snapshot = Some(tree);
+        Ok(received) => {
+            if let Some(open) = inner.links.lock().get_mut(&link) {
+                open.snapshot = Some(received);
             }
             inner.tell(Input::SnapshotReceived(link));
             let mut behind = BytesMut::from(&rest[..]);

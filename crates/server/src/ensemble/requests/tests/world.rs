@@ -45,10 +45,14 @@ pub(super) fn server(number: i64, edit: impl FnOnce(&mut Config)) -> Arc<Core> {
         sessions,
         part: Part::Looking(clock.now()),
         inputs: Vec::new(),
+        member: None,
     };
     let tree = Tree::new(options::tree(&config));
     let (waker, _) = Waker::new();
-    Arc::new(Core::new(config, CoreParts { clock, disk: Arc::new(FaultDisk::new()), waker, brain, tree }))
+    Arc::new(Core::new(
+        config,
+        CoreParts { clock, disk: Arc::new(FaultDisk::new()), waker, brain, tree, ensemble: None },
+    ))
 }
 
 /// Three servers and what is under way between them. The first leads; the link of each other one has its number.
