@@ -85,6 +85,9 @@ impl State {
             self.history.truncate(last);
             self.flushed = self.flushed.min(last);
             self.applied = self.applied.min(last);
+            for store in &mut self.stores {
+                store.after = store.after.min(last);
+            }
         }
         news
     }

@@ -15,9 +15,9 @@ mod connecting;
 mod continuity;
 mod decisions;
 mod discovery;
-mod synchronization;
 #[cfg(test)]
-mod tests;
+mod scripts;
+mod synchronization;
 
 use core::time::Duration;
 

@@ -227,7 +227,7 @@ impl fmt::Display for CloseReason {
         match self {
             Self::NotLeading => f.write_str("this server does not lead"),
             Self::NotFollowing => f.write_str("this server does not follow it any more"),
-            Self::Silent => f.write_str("nothing was heard for too long (syncLimit)"),
+            Self::Silent => f.write_str("nothing was heard for too long (initLimit, later syncLimit)"),
             Self::AckOverdue(zxid) => write!(f, "proposal {zxid} was not acknowledged in time (syncLimit)"),
             Self::TooSlow => f.write_str("it took too long to synchronize (initLimit)"),
             Self::AheadOfLeader(epoch, zxid) => {
@@ -237,7 +237,7 @@ impl fmt::Display for CloseReason {
             Self::OldEpoch(epoch) => write!(f, "it offers epoch {epoch}, but a later one has been promised"),
             Self::Gap { last, next } => write!(f, "transaction {next} does not follow {last}"),
             Self::UnexpectedCommit(zxid) => write!(f, "commit of {zxid}, which is not the oldest proposal"),
-            Self::Unexpected(kind) => write!(f, "{kind:?} has no place here"),
+            Self::Unexpected(kind) => write!(f, "{kind} has no place here"),
             Self::Malformed(what) => write!(f, "malformed: {what}"),
             Self::Replaced => f.write_str("the same server connected again"),
             Self::NotTruncatable => f.write_str("the history cannot be cut there; a snapshot is needed"),

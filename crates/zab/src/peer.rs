@@ -1,5 +1,8 @@
 //! One server's part in the ensemble: its state, its election, and its role.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;

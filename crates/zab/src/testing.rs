@@ -7,7 +7,10 @@ use zabra_types::ServerId;
 
 use crate::{Members, Options, QuorumRule};
 
+pub(crate) mod cluster;
+pub(crate) mod disk;
 pub(crate) mod script;
+pub(crate) mod words;
 
 /// A server with the usual limits.
 pub(crate) fn options(id: ServerId) -> Options {
