@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::error::{Doing, Explain, StorageError};
+use crate::install::NEW_MARKER_NAME;
 use crate::log::NEW_LOG_NAME;
 use crate::name::list;
 use crate::snapshot::NEW_SNAPSHOT_PREFIX;
@@ -127,7 +128,9 @@ impl DataDirs {
     pub(crate) fn remove_unfinished(&self, disk: &dyn Disk) -> Result<(), StorageError> {
         for dir in [&self.logs, &self.snapshots] {
             for entry in list(disk, dir)? {
-                if entry.name == NEW_LOG_NAME || entry.name.starts_with(NEW_SNAPSHOT_PREFIX) {
+                if [NEW_LOG_NAME, NEW_MARKER_NAME].contains(&entry.name.as_str())
+                    || entry.name.starts_with(NEW_SNAPSHOT_PREFIX)
+                {
                     let path = dir.join(entry.name);
                     // With both in one directory this is the second time.
                     match disk.remove(&path) {

@@ -28,6 +28,9 @@ use crate::{
 /// snapshot is to have.
 const MARKER_NAME: &str = "installing";
 
+/// That file before it is complete, and says nothing.
+pub(crate) const NEW_MARKER_NAME: &str = "installing.tmp";
+
 /// More bytes than the name of any snapshot.
 const MARKER_LEN_MAX: usize = 256;
 

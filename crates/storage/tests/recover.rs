@@ -7,30 +7,22 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{fixture_options, fixtures, history, open_log, zxid};
+use common::{fixtures, history, open_log, recover_options, server_at, tree_of, zxid};
 use zabra_proto::{FieldLimit, decode_txn};
 use zabra_storage::{
     Compression, DataDirs, DirError, Disk, FaultDisk, Found, LogError, LogNotice, Origin, RealDisk,
     RecoverError, RecoverOptions, Recovered, SnapshotOptions, Stop, dir_size, plan_repair, purge, recover,
     restore, write_snapshot,
 };
-use zabra_tree::{SnapshotDigest, Tree, TreeOptions};
+use zabra_tree::SnapshotDigest;
 use zabra_types::Zxid;
 
 fn options(dirs: DataDirs) -> RecoverOptions {
-    RecoverOptions {
-        dirs,
-        dir_autocreate: true,
-        db_autocreate: true,
-        trust_empty_snapshot: false,
-        tree: fixture_options(),
-        limit: FieldLimit::default(),
-        snapshot: SnapshotOptions::default(),
-    }
+    RecoverOptions { dirs, ..recover_options() }
 }
 
 fn one_dir() -> RecoverOptions {
-    options(DataDirs::new(Path::new("/data"), Path::new("/data")))
+    recover_options()
 }
 
 fn run(disk: &FaultDisk, options: &RecoverOptions) -> Result<Recovered, RecoverError> {
@@ -57,36 +49,7 @@ fn copy_of(name: &str) -> FaultDisk {
 
 /// The first transactions of a history, in logs that begin with the given zxids, and snapshots of some states.
 fn server_with(count: i64, log_starts: &[i64], snapshots: &[i64]) -> (FaultDisk, Vec<Vec<u8>>) {
-    let disk = common::disk_with_dir();
-    let payloads = history(count);
-    let mut tree = Tree::new(TreeOptions::default());
-    let mut log = open_log(&disk, 4096, 0);
-    if snapshots.contains(&0) {
-        write_snapshot(&disk, Path::new(common::DIR), &tree, SnapshotOptions::default()).unwrap();
-    }
-    for (payload, raw) in payloads.iter().zip(1..) {
-        if log_starts.contains(&raw) {
-            log.roll().unwrap();
-        }
-        log.append(zxid(raw), payload).unwrap();
-        log.flush().unwrap();
-        let (header, txn, _) = decode_txn(payload).unwrap();
-        tree.apply(&header, &txn, &mut ());
-        if snapshots.contains(&raw) {
-            write_snapshot(&disk, Path::new(common::DIR), &tree, SnapshotOptions::default()).unwrap();
-        }
-    }
-    disk.sync_dir(Path::new(common::DIR)).unwrap();
-    (disk, payloads)
-}
-
-fn tree_of(payloads: &[Vec<u8>]) -> Tree {
-    let mut tree = Tree::new(fixture_options());
-    for payload in payloads {
-        let (header, txn, _) = decode_txn(payload).unwrap();
-        tree.apply(&header, &txn, &mut ());
-    }
-    tree
+    server_at(&(1..=count).collect::<Vec<_>>(), log_starts, snapshots)
 }
 
 fn assert_holds(recovered: &Recovered, payloads: &[Vec<u8>]) {

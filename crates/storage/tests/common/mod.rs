@@ -5,8 +5,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zabra_proto::{AclList, CreateTxn, FieldLimit, Txn, TxnDigest, TxnHeader, TxnType, encode_txn};
-use zabra_storage::{Disk, FaultDisk, LogNotice, LogOptions, LogReader, ReadError, TxnLog};
+use zabra_proto::{
+    AclList, CreateTxn, FieldLimit, Txn, TxnDigest, TxnHeader, TxnType, decode_txn, encode_txn,
+};
+use zabra_storage::{
+    DataDirs, Disk, FaultDisk, LogNotice, LogOptions, LogReader, ReadError, RecoverOptions, SnapshotOptions,
+    TxnLog, write_snapshot,
+};
 use zabra_tree::{NodeAcl, Tree, TreeOptions};
 use zabra_types::{OwnerRules, SessionId, WallTime, Xid, Zxid};
 
@@ -123,14 +128,19 @@ pub(crate) fn dump(tree: &Tree) -> String {
 /// The payloads of the first `count` transactions of a history, with digests: sessions, nodes in two levels, changed
 /// data, deletions, ephemeral nodes that go with their session.
 pub(crate) fn history(count: i64) -> Vec<Vec<u8>> {
+    history_at(&(1..=count).collect::<Vec<_>>())
+}
+
+/// The same under other zxids.
+pub(crate) fn history_at(zxids: &[i64]) -> Vec<Vec<u8>> {
     let mut tree = Tree::new(fixture_options());
     let mut payloads = Vec::new();
-    for raw in 1..=count {
+    for (raw, &zxid) in (1..).zip(zxids) {
         let (kind, txn) = step(&tree, raw);
         let header = TxnHeader {
             session: SessionId::from_raw(0x100 + raw / 20),
             cxid: Xid::from_raw(raw as i32),
-            zxid: zxid(raw),
+            zxid: self::zxid(zxid),
             time: WallTime::from_millis(1_795_237_966_287 + raw),
             kind: kind.code(),
         };
@@ -141,6 +151,64 @@ pub(crate) fn history(count: i64) -> Vec<Vec<u8>> {
         payloads.push(payload);
     }
     payloads
+}
+
+/// The tree after some transactions.
+pub(crate) fn tree_of(payloads: &[Vec<u8>]) -> Tree {
+    let mut tree = Tree::new(fixture_options());
+    for payload in payloads {
+        apply(&mut tree, payload);
+    }
+    tree
+}
+
+pub(crate) fn apply(tree: &mut Tree, payload: &[u8]) {
+    let (header, txn, _) = decode_txn(payload).unwrap();
+    tree.apply(&header, &txn, &mut ());
+}
+
+/// How the servers of these tests recover.
+pub(crate) fn recover_options() -> RecoverOptions {
+    RecoverOptions {
+        dirs: DataDirs::new(Path::new("/data"), Path::new("/data")),
+        dir_autocreate: true,
+        db_autocreate: true,
+        trust_empty_snapshot: false,
+        tree: fixture_options(),
+        limit: FieldLimit::default(),
+        snapshot: SnapshotOptions::default(),
+    }
+}
+
+pub(crate) fn names(disk: &FaultDisk) -> Vec<String> {
+    let mut names: Vec<_> = disk.list(Path::new(DIR)).unwrap().into_iter().map(|entry| entry.name).collect();
+    names.sort();
+    names
+}
+
+/// A disk with the history at these zxids: logs begin at the given ones, snapshots are of the given ones.
+pub(crate) fn server_at(zxids: &[i64], log_starts: &[i64], snapshots: &[i64]) -> (FaultDisk, Vec<Vec<u8>>) {
+    let disk = disk_with_dir();
+    let payloads = history_at(zxids);
+    let mut tree = Tree::new(fixture_options());
+    let mut log = open_log(&disk, 4096, 0);
+    let snapshot = |tree: &Tree| write_snapshot(&disk, Path::new(DIR), tree, SnapshotOptions::default());
+    if snapshots.contains(&0) {
+        snapshot(&tree).unwrap();
+    }
+    for (payload, &raw) in payloads.iter().zip(zxids) {
+        if log_starts.contains(&raw) {
+            log.roll().unwrap();
+        }
+        log.append(zxid(raw), payload).unwrap();
+        log.flush().unwrap();
+        apply(&mut tree, payload);
+        if snapshots.contains(&raw) {
+            snapshot(&tree).unwrap();
+        }
+    }
+    disk.sync_dir(Path::new(DIR)).unwrap();
+    (disk, payloads)
 }
 
 fn step(tree: &Tree, raw: i64) -> (TxnType, Txn<'static>) {
