@@ -39,7 +39,7 @@ use crate::snapshots::LastSnapshot;
 use crate::stats::{ServerStats, Tally};
 use crate::throttler::Throttler;
 
-/// How often it is looked whether all connections are gone.
+/// How often it is looked whether all connections or requests are gone.
 const PARTING_LOOK: Duration = Duration::from_millis(5);
 
 /// How often it is looked whether a snapshot may be taken at last.
@@ -193,6 +193,13 @@ impl Core {
         self.queue.close();
         if let Some(ensemble) = &self.ensemble {
             ensemble.store.close();
+        }
+    }
+
+    /// Ready when nothing is under way.
+    pub(crate) async fn finish(&self) {
+        while self.stats.outstanding.load(Relaxed) > 0 {
+            tokio::time::sleep(PARTING_LOOK).await;
         }
     }
 

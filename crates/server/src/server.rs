@@ -32,6 +32,8 @@ const STANDALONE_ID: ServerId = ServerId::new(1);
 
 /// How long a connection to the metrics port may idle, as with the genuine server's Jetty.
 const METRICS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a member of an ensemble waits for the others to decide what is under way.
+const FINISHING_MAX: Duration = Duration::from_millis(500);
 /// How long the connections may take at the end to send the last replies.
 const PARTING_MAX: Duration = Duration::from_secs(1);
 
@@ -256,6 +258,11 @@ impl Server {
     pub async fn stop(mut self) -> Result<(), Stopped> {
         if self.core.config.audit.enabled {
             audit::log_stop();
+        }
+        if self.core.is_member() {
+            // The other servers are needed to finish what is under way.
+            self.core.drain();
+            let _ = tokio::time::timeout(FINISHING_MAX, self.core.finish()).await;
         }
         self.stop.send_replace(true);
         self.core.drain();

@@ -121,6 +121,7 @@ pub(super) fn election(config: &Config, ensemble: &Ensemble) -> ElectionOptions 
         bind_tries: quorum.bind_tries,
         addresses,
         members: others(ensemble, |address| address.election_port),
+        membership: text(&ensemble.membership),
         dial_timeout: quorum.connect_timeout,
         hello_timeout: quorum.read_timeout.unwrap_or(sync_time).max(HELLO_TIMEOUT_MIN),
     }

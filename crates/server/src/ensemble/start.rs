@@ -64,11 +64,17 @@ pub(crate) fn begin(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
     // Set once, here.
     let _ = ensemble.ports.set(ports);
     core.start_peer();
-    let (time, mut stop) = (driver::keep_time(Arc::clone(core)), stop.clone());
+    let (core, mut stop) = (Arc::clone(core), stop.clone());
+    let time = driver::keep_time(Arc::clone(&core));
     tokio::spawn(async move {
         tokio::select! {
             () = time => {}
             _ = stop.wait_for(|&stop| stop) => {}
+        }
+        // The others learn at once that this server is gone.
+        if let Some(ports) = core.ensemble.as_ref().and_then(|ensemble| ensemble.ports.get()) {
+            ports.election.shut();
+            ports.links.shut();
         }
     });
 }

@@ -7,7 +7,7 @@
 
 mod slots;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 use zabra_proto::{DecodeError, ElectionHello, Notification, split_notification};
@@ -52,18 +52,19 @@ pub(crate) struct ElectionOptions {
     pub(crate) addresses: Vec<String>,
     /// The other members.
     pub(crate) members: BTreeMap<ServerId, Vec<Endpoint>>,
+    /// The membership as text; one that says something else is worth a warning.
+    pub(crate) membership: String,
     /// How long a dial may take (`cnxTimeout`).
     pub(crate) dial_timeout: Duration,
     /// How long a greeting may take.
     pub(crate) hello_timeout: Duration,
 }
 
-/// The election port of a server. It lives until it is dropped, in every state of the server.
+/// The election port of a server. It is open in every state of the server.
 #[derive(Debug)]
 pub(crate) struct ElectionPort {
     inner: Arc<Inner>,
-    /// Ends the listeners when it is dropped.
-    _listeners: JoinSet<()>,
+    listeners: Vec<AbortHandle>,
 }
 
 struct Inner {
@@ -87,6 +88,12 @@ impl std::fmt::Debug for Inner {
     }
 }
 
+impl Drop for ElectionPort {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
 /// Why a connection of the election port ends.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -96,7 +103,7 @@ enum Ended {
     Socket(#[from] io::Error),
     #[error("it sent what is no notification: {0}")]
     Malformed(#[from] DecodeError),
-    #[error("another connection of the same server takes its place")]
+    #[error("another connection of the same server takes its place, or this server ends")]
     Replaced,
 }
 
@@ -113,12 +120,12 @@ impl ElectionPort {
             invented: AtomicI64::new(-1),
             runtime: tokio::runtime::Handle::current(),
         });
-        let mut listeners = JoinSet::new();
+        let mut listeners = Vec::new();
         for endpoint in &inner.options.listen {
             let tries = inner.options.bind_tries;
             let port = Port { name: "election port", endpoint: endpoint.clone(), tries };
             let (inner, fail) = (Arc::clone(&inner), Arc::clone(&fail));
-            listeners.spawn(async move {
+            let listener = tokio::spawn(async move {
                 let accept = |stream, remote| {
                     inner.runtime.spawn(Arc::clone(&inner).accept(stream, remote));
                 };
@@ -126,8 +133,17 @@ impl ElectionPort {
                     fail(why);
                 }
             });
+            listeners.push(listener.abort_handle());
         }
-        Self { inner, _listeners: listeners }
+        Self { inner, listeners }
+    }
+
+    /// Ends the port and all connections.
+    pub(crate) fn shut(&self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+        self.inner.slots.lock().shut();
     }
 
     /// Tells a server a vote; only the newest unsent one counts. Without a connection, one is tried.
@@ -175,10 +191,14 @@ impl Inner {
                 debug!(server = %to, "asked to be called");
             }
             Err(problem) => {
-                let news = self.slots.lock().attempt_failed(to, &problem);
+                let worth_saying = self.slots.lock().attempt_failed(to, &problem);
                 let at = endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                if news {
-                    warn!(server = %to, %at, problem, "cannot reach a server's election port; trying again");
+                if worth_saying {
+                    warn!(
+                        server = %to, %at, problem,
+                        "cannot reach a server's election port; trying again. Does it run, is this its address, is the way \
+                         to it open?"
+                    );
                 } else {
                     debug!(server = %to, %at, problem, "cannot reach a server's election port");
                 }
@@ -310,6 +330,7 @@ impl Inner {
 
     async fn receive(&self, from: ServerId, mut stream: OwnedReadHalf, mut bytes: BytesMut) -> Ended {
         let mut told = false;
+        let mut compared = false;
         loop {
             let mut heard = Vec::new();
             loop {
@@ -319,7 +340,13 @@ impl Inner {
                     Ok(Some((frame, behind))) => {
                         let used = bytes.len() - behind.len();
                         match Notification::decode(frame) {
-                            Ok(notification) => heard.push(Input::Notified { from, notification }),
+                            Ok(notification) => {
+                                if !compared && let Some(theirs) = &notification.config {
+                                    compared = true;
+                                    compare(from, &self.options.membership, theirs);
+                                }
+                                heard.push(Input::Notified { from, notification });
+                            }
                             // Passed over, as genuine servers do.
                             Err(error) if !told => {
                                 told = true;
@@ -367,6 +394,23 @@ async fn hear_hello(stream: &mut TcpStream, bytes: &mut BytesMut) -> Result<Elec
             bytes.advance(used);
             return Ok(hello);
         }
+    }
+}
+
+/// Warns when a server was told of other members than this one.
+fn compare(server: ServerId, ours: &str, theirs: &str) {
+    let missing_in = |text: &str, other: &str| {
+        let lines: BTreeSet<_> = other.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let missing = text.lines().map(str::trim).filter(|line| !line.is_empty() && !lines.contains(line));
+        missing.collect::<Vec<_>>().join(", ")
+    };
+    let (here, there) = (missing_in(ours, theirs), missing_in(theirs, ours));
+    if !(here.is_empty() && there.is_empty()) {
+        warn!(
+            %server, here, there,
+            "a server is configured with other members than this one; make the server, group and weight lines of all \
+             servers alike"
+        );
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
 use tracing::{debug, info, warn};
 use zabra_proto::{DecodeError, FieldLimit, QuorumPacket};
 use zabra_tree::Tree;
@@ -87,8 +87,7 @@ pub(crate) trait Depot: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Links {
     inner: Arc<Inner>,
-    /// Ends the listeners when it is dropped.
-    _listeners: JoinSet<()>,
+    listeners: Vec<AbortHandle>,
 }
 
 struct Inner {
@@ -103,6 +102,12 @@ struct Inner {
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inner").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.shut();
     }
 }
 
@@ -153,18 +158,27 @@ impl Links {
             accepted: AtomicU64::new(ACCEPTED),
             runtime: tokio::runtime::Handle::current(),
         });
-        let mut listeners = JoinSet::new();
+        let mut listeners = Vec::new();
         for endpoint in &inner.options.listen {
             let tries = inner.options.bind_tries;
             let port = Port { name: "quorum port", endpoint: endpoint.clone(), tries };
             let (inner, fail) = (Arc::clone(&inner), Arc::clone(&fail));
-            listeners.spawn(async move {
+            let listener = tokio::spawn(async move {
                 if let Err(why) = port.serve(|stream, remote| inner.accept(stream, remote)).await {
                     fail(why);
                 }
             });
+            listeners.push(listener.abort_handle());
         }
-        Self { inner, _listeners: listeners }
+        Self { inner, listeners }
+    }
+
+    /// Ends the port and all links. Nothing more is told.
+    pub(crate) fn shut(&self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+        self.inner.links.lock().clear();
     }
 
     /// Connects to a leader; the answer is told.

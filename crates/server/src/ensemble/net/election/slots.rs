@@ -11,6 +11,8 @@ use zabra_types::ServerId;
 const OTHERS_MAX: usize = 64;
 /// How long after asking to be called it is not asked again: each plea makes a genuine server drop the connection.
 const PLEA_PAUSE: Duration = Duration::from_secs(1);
+/// How long a server may be out of reach before that is worth a warning: servers do not start at the same moment.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A plea that comes so soon after a connection was made was sent before it: nothing is to be done about it.
 const FRESH: Duration = Duration::from_millis(500);
 
@@ -20,6 +22,7 @@ pub(super) struct Slots {
     members: BTreeSet<ServerId>,
     slots: BTreeMap<ServerId, Slot>,
     lines: u64,
+    shut: bool,
 }
 
 #[derive(Debug, Default)]
@@ -30,8 +33,8 @@ struct Slot {
     /// Whether a dial is under way.
     attempt: bool,
     pleaded: Option<Instant>,
-    /// What was last wrong, so that it is said once.
-    problem: Option<String>,
+    /// Since when dials fail, and what was last said about it.
+    failing: Option<(Instant, Option<String>)>,
 }
 
 /// A connection.
@@ -58,7 +61,7 @@ impl Line {
 impl Slots {
     pub(super) fn new(members: BTreeSet<ServerId>) -> Self {
         let slots = members.iter().map(|&id| (id, Slot::default())).collect();
-        Self { members, slots, lines: 0 }
+        Self { members, slots, lines: 0, shut: false }
     }
 
     /// Leaves a notification for a server. True when there is no connection that could take it.
@@ -111,18 +114,21 @@ impl Slots {
         if let Some(slot) = self.slots.get_mut(&to) {
             slot.attempt = false;
             slot.pleaded = Some(Instant::now());
-            slot.problem = None;
+            slot.failing = None;
         }
     }
 
-    /// A dial failed. True when it is worth saying: it did not fail for the same reason before.
+    /// A dial failed. True when it is worth saying: dials have failed for a while, and not for this reason so far.
     pub(super) fn attempt_failed(&mut self, to: ServerId, problem: &str) -> bool {
         let Some(slot) = self.slots.get_mut(&to) else { return false };
         slot.attempt = false;
-        let news = slot.problem.as_deref() != Some(problem);
-        slot.problem = Some(problem.to_owned());
+        let (since, said) = slot.failing.get_or_insert_with(|| (Instant::now(), None));
+        let worth_saying = since.elapsed() >= PATIENCE && said.as_deref() != Some(problem);
+        if worth_saying {
+            *said = Some(problem.to_owned());
+        }
         self.forget(to);
-        news
+        worth_saying
     }
 
     /// Whether there is a connection.
@@ -147,7 +153,7 @@ impl Slots {
             slot.attempt = false;
         }
         slot.pleaded = None;
-        slot.problem = None;
+        slot.failing = None;
         if let Some(before) = slot.line.replace(line.clone()) {
             before.replaced.notify_one();
         }
@@ -165,8 +171,19 @@ impl Slots {
         true
     }
 
+    /// Ends all connections, and lets none begin.
+    pub(super) fn shut(&mut self) {
+        self.members.clear();
+        self.shut = true;
+        for line in self.slots.values_mut().filter_map(|slot| slot.line.take()) {
+            line.replaced.notify_one();
+        }
+        self.slots.clear();
+    }
+
     fn has_room(&self, peer: ServerId) -> bool {
-        self.slots.contains_key(&peer) || self.slots.len() < self.members.len() + OTHERS_MAX
+        let room = self.slots.contains_key(&peer) || self.slots.len() < self.members.len() + OTHERS_MAX;
+        room && !self.shut
     }
 
     /// Servers that are no members are forgotten with their connection.

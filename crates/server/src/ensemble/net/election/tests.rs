@@ -72,6 +72,7 @@ fn options(own: i64, ports: &BTreeMap<i64, u16>) -> ElectionOptions {
         bind_tries: Some(1),
         addresses: vec![format!("127.0.0.1:{}", ports[&own])],
         members: members.map(|(&other, &port)| (id(other), vec![at(port)])).collect(),
+        membership: "version=0".to_owned(),
         dial_timeout: LONG,
         hello_timeout: LONG,
     }
@@ -239,6 +240,20 @@ async fn nonsense_costs_only_its_own_connection() {
     assert_eq!(one.vote_of(3).await, 2);
     silent.write_all(&[hello(2, &["127.0.0.1:1".to_owned()]), frame(3)].concat()).await.unwrap();
     assert_eq!(one.vote_of(2).await, 3, "a late greeting is one all the same");
+}
+
+#[tokio::test]
+async fn a_port_that_is_shut_is_free_and_its_connections_have_ended() {
+    let ports = ports([1, 2]);
+    let mut one = start(options(1, &ports));
+    let mut two = connect(ports[&1]).await;
+    two.write_all(&hello(2, &["127.0.0.1:1".to_owned()])).await.unwrap();
+    one.until(&Input::PeerUp(id(2))).await;
+    one.port.shut();
+    assert_eq!(two.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    // The listener goes when its task notices.
+    let address = ("127.0.0.1", ports[&1]);
+    timeout(LONG, async { while TcpStream::connect(address).await.is_ok() {} }).await.unwrap();
 }
 
 #[tokio::test]
