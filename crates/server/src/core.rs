@@ -126,6 +126,7 @@ pub(crate) struct Core {
     /// Where the epoch that this server serves in begins; 0 when it is alone.
     pub(crate) seen_zxid_min: AtomicI64,
     connection_throttle: Mutex<Option<ConnectionThrottle>>,
+    outstanding_max: i64,
     phase: AtomicU8,
     failure: watch::Sender<Option<String>>,
 }
@@ -134,6 +135,7 @@ impl Core {
     /// Puts the parts together around a recovered tree.
     pub(crate) fn new(config: Config, parts: CoreParts) -> Self {
         let CoreParts { clock, disk, waker, brain, tree, ensemble } = parts;
+        let outstanding_max = options::outstanding_max(&config);
         let phase = if matches!(brain.part, Part::Alone) { Phase::Running } else { Phase::Waiting };
         Self {
             options: options::node(&config),
@@ -159,6 +161,7 @@ impl Core {
             trace_mask: AtomicI64::new(observe::TRACE_MASK_DEFAULT),
             shown_zxid_min: AtomicI64::new(0),
             seen_zxid_min: AtomicI64::new(0),
+            outstanding_max,
             phase: AtomicU8::new(phase as u8),
             failure: watch::Sender::new(None),
         }
@@ -348,9 +351,9 @@ impl Core {
         FieldLimit(self.limits.field_len_max)
     }
 
-    /// Whether more is under way than the server wants (`globalOutstandingLimit`).
+    /// Whether more is under way than the server wants (`globalOutstandingLimit`; the servers of an ensemble share it).
     pub(crate) fn is_overloaded(&self) -> bool {
-        self.stats.outstanding.load(Relaxed) > i64::from(self.config.requests.outstanding_max)
+        self.stats.outstanding.load(Relaxed) > self.outstanding_max
     }
 
     /// Whether the throttler holds requests back (`request_throttle_max_requests`).

@@ -11,7 +11,7 @@ use zabra_storage::{Compression, DataDirs, LogOptions, RecoverOptions, SnapshotO
 use zabra_tree::TreeOptions;
 use zabra_types::{Now, OwnerRules};
 
-use crate::config::{self, Config, ProviderClass, SnapshotCompression};
+use crate::config::{self, Config, Mode, PeerRole, ProviderClass, SnapshotCompression};
 
 /// What preparation and reads are told.
 pub(crate) fn node(config: &Config) -> NodeOptions {
@@ -119,6 +119,17 @@ pub(crate) fn connection_throttle(config: &Config, now: Now) -> Option<Connectio
         }),
     };
     Some(ConnectionThrottle::new(options, now))
+}
+
+/// How many requests may be under way before clients that wait for an answer are not read from. Every server of an
+/// ensemble has its share, as in the genuine one.
+pub(crate) fn outstanding_max(config: &Config) -> i64 {
+    let voters = match &config.mode {
+        Mode::Ensemble(ensemble) => ensemble.membership.with_role(PeerRole::Participant).count(),
+        Mode::Standalone => 0,
+    };
+    let sharing = if voters > 2 { voters - 1 } else { 1 };
+    i64::from(config.requests.outstanding_max) / i64::try_from(sharing).unwrap_or(i64::MAX)
 }
 
 /// The bounds of session timeouts.

@@ -347,7 +347,9 @@ fn recover(config: Config, disk: Arc<dyn Disk>) -> Result<Parts, StartError> {
     let log = TxnLog::open(Arc::clone(&disk), options::log(&config), last);
     let clock = Clock::start();
     let id = settings.as_ref().map_or(STANDALONE_ID, |settings| settings.id);
-    let mut sessions = SessionTracker::new(id, Clock::id_seed(), config.sessions.tick_time);
+    let local_sessions = settings.is_some() && config.sessions.local_enabled;
+    let mut sessions = SessionTracker::new(id, Clock::id_seed(), config.sessions.tick_time)
+        .with_local_sessions(local_sessions);
     if settings.is_none() {
         // In an ensemble the leader judges sessions.
         for (session, timeout_ms) in tree.sessions() {
