@@ -241,7 +241,7 @@ impl SessionTracker {
         session.conn.replace(conn)
     }
 
-    /// Takes the connection from the session, which another server has from now on.
+    /// Takes the connection from the session, which another server has from now on and has just renewed.
     pub fn part_with(&mut self, id: SessionId) -> Option<ConnId> {
         self.find_mut(id)?.conn.take()
     }
@@ -250,12 +250,15 @@ impl SessionTracker {
     pub fn detach(&mut self, id: SessionId, conn: ConnId, heard: Now) {
         let Some(session) = self.find_mut(id).filter(|session| session.conn == Some(conn)) else { return };
         session.conn = None;
-        if session.kind == SessionKind::Remote {
-            let timeout_ms = session.timeout_ms;
-            self.forget(id);
-            if self.is_news(heard) {
-                self.parted.insert(id, timeout_ms);
-            }
+        if session.kind != SessionKind::Remote {
+            // Nobody will be asked when its bucket is due.
+            self.postpone_to_later(id, heard);
+            return;
+        }
+        let timeout_ms = session.timeout_ms;
+        self.forget(id);
+        if self.is_news(heard) {
+            self.parted.insert(id, timeout_ms);
         }
     }
 

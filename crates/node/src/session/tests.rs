@@ -66,6 +66,17 @@ fn a_connection_that_was_heard_of_keeps_its_session() {
     assert_eq!(sessions.expire(at(600), 10, |_| None), [id]);
 }
 
+/// The connection is not there any more to be asked when it was last heard of.
+#[test]
+fn a_session_outlives_its_connection_by_its_timeout() {
+    let mut sessions = tracker();
+    let id = sessions.create(1000, at(0));
+    sessions.attach(id, ConnId::new(3));
+    sessions.detach(id, ConnId::new(3), at(950));
+    assert_eq!(sessions.expire(at(1999), 10, |_| None), []);
+    assert_eq!(sessions.expire(at(2000), 10, |_| None), [id]);
+}
+
 #[test]
 fn a_shorter_timeout_takes_effect_at_once() {
     let mut sessions = tracker();
