@@ -15,10 +15,12 @@
 //!   have been settled still when the better vote was first told, and have dropped it.
 //! * While it waits for better votes it counts what it hears; a genuine server drops that. What it drops all the same is
 //!   answered when it has settled.
+//! * A server that joins an established leader says so to those who count on its vote, and a vote is taken back when its
+//!   server has settled in another round. A genuine server is asked again only when they have settled on it in vain.
 //! * Servers that do not vote are answered only while they look, and observers answer nobody. Two genuine servers can
 //!   answer each other for ever.
-//! * A server that was elected and has not established its epoch gives up when those who elected it vote for a better
-//!   one. A genuine server waits `initLimit` for them.
+//! * It is remembered who elected this server, and noticed when they turn away before its epoch is established: the peer
+//!   then does not wait for them. A genuine server waits, for `initLimit`, while nobody can join and nobody can be elected.
 
 #[cfg(test)]
 mod fixture;
@@ -65,8 +67,13 @@ pub(crate) struct Election {
     suspects: BTreeSet<ServerId>,
     /// Who is to be told the result, and when it was told last that there is none.
     owed: BTreeMap<ServerId, Now>,
-    /// Present from being elected leader to establishing an epoch: who has elected this server and not turned away.
-    electors: Option<BTreeSet<ServerId>>,
+    /// From being elected leader to establishing an epoch: who has elected this server and not turned away.
+    electors: BTreeSet<ServerId>,
+    /// Until this server is established with the leader it settled on: that one looks in a later round, so it will not
+    /// lead.
+    leader_looks: bool,
+    /// Whether it is.
+    is_established: bool,
 }
 
 impl Election {
@@ -79,7 +86,9 @@ impl Election {
             reachable: BTreeMap::new(),
             suspects: BTreeSet::new(),
             owed: BTreeMap::new(),
-            electors: None,
+            electors: BTreeSet::new(),
+            leader_looks: false,
+            is_established: false,
         }
     }
 
@@ -93,10 +102,22 @@ impl Election {
         self.round.as_ref().map_or(self.vote, |round| round.proposal)
     }
 
+    /// Who may still come to this leader: those who elected it, have not turned away and are not unreachable. Nobody any
+    /// more once it is established.
+    pub(crate) fn expected(&self) -> impl Iterator<Item = ServerId> {
+        self.electors.iter().copied().filter(|elector| self.reachable.get(elector) != Some(&false))
+    }
+
+    /// Whether the leader that this server settled on does not lead and will not: it has begun another election. Once this
+    /// server is established with it, the link says what becomes of it.
+    pub(crate) fn leader_looks(&self) -> bool {
+        self.leader_looks
+    }
+
     /// The role is over. Until [`Self::begin`], votes are not counted.
     pub(crate) fn leave(&mut self) {
         self.state = ServerState::Looking;
-        self.electors = None;
+        self.reset_doubts(false);
     }
 
     /// Begins a new round. What `ctx.state` says about the history is on the disk.
@@ -129,9 +150,18 @@ impl Election {
         }
         match (&self.round, notification.state) {
             (Some(_), _) => self.count(ctx, from, notification),
-            (None, ServerState::Looking) if participates && self.state != ServerState::Looking => {
-                self.answer(ctx, from, self.vote);
-                self.note_desertion(ctx, from, &Vote::of(notification))
+            (None, ServerState::Looking) if self.state != ServerState::Looking => {
+                if participates {
+                    self.answer(ctx, from, self.vote);
+                }
+                self.note_looking(from, &Vote::of(notification));
+                None
+            }
+            (None, ServerState::Following | ServerState::Leading) => {
+                if notification.leader != self.vote.leader {
+                    self.electors.remove(&from);
+                }
+                None
             }
             (None, _) => None,
         }
@@ -167,7 +197,7 @@ impl Election {
     /// quorum (ZOOKEEPER-1732).
     pub(crate) fn settled(&mut self, epoch: Epoch) {
         self.vote.peer_epoch = i64::from(epoch.get());
-        self.electors = None;
+        self.reset_doubts(true);
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Now> {
@@ -338,6 +368,9 @@ impl Election {
             if ctx.members.is_quorum(&electors) && leads(&round.votes) {
                 return Some(self.settle(ctx, cast.vote, electors));
             }
+        } else {
+            // It is not in this round any more.
+            round.votes.remove(&from);
         }
         round.settled.insert(from, cast);
         let electors = agreeing(&round.settled, &cast);
@@ -379,41 +412,54 @@ impl Election {
     }
 
     fn settle(&mut self, ctx: &mut Context<'_>, winner: Vote, electors: BTreeSet<ServerId>) -> Elected {
-        self.round = None;
+        let participates = is_participant(ctx, ctx.options.id);
+        if let Some(round) = self.round.take()
+            && participates
+            && (round.proposal.leader, round.proposal.election_epoch)
+                != (winner.leader, winner.election_epoch)
+        {
+            // Others may still count this server's last vote.
+            let looking = round.votes.iter().filter(|(_, cast)| cast.state == ServerState::Looking);
+            let others = looking.map(|(from, _)| *from).filter(|from| *from != ctx.options.id);
+            self.owed.extend(others.map(|from| (from, ctx.now)));
+        }
         self.vote = winner;
         let leader = winner.leader;
         let elected = if leader == ctx.options.id {
             self.state = ServerState::Leading;
-            self.electors = Some(electors);
+            self.electors = electors;
             Elected::Leading
-        } else if is_participant(ctx, ctx.options.id) {
+        } else if participates {
             self.state = ServerState::Following;
             Elected::Following(leader)
         } else {
             self.state = ServerState::Observing;
             Elected::Observing(leader)
         };
-        for to in
-            core::mem::take(&mut self.owed).into_keys().filter(|_| elected != Elected::Observing(leader))
-        {
+        for to in core::mem::take(&mut self.owed).into_keys().filter(|_| participates) {
             let told = if is_participant(ctx, to) { winner } else { winner.in_round(self.clock) };
             self.answer(ctx, to, told);
         }
         elected
     }
 
-    /// A voter looks although this server was elected. If it has something better it is not coming any more.
-    fn note_desertion(&mut self, ctx: &Context<'_>, from: ServerId, vote: &Vote) -> Option<Elected> {
-        let electors = self.electors.as_mut()?;
-        if vote.election_epoch < self.vote.election_epoch || !vote.beats(&self.vote, ctx.members) {
-            return None;
+    /// A voter looks although this server has settled. One that elected it may say its vote late; anything else says that
+    /// it has turned away, or begun anew and forgotten.
+    fn note_looking(&mut self, from: ServerId, vote: &Vote) {
+        if self.is_established {
+            return;
         }
-        electors.remove(&from);
-        if ctx.members.is_quorum(electors) {
-            return None;
+        if (vote.leader, vote.election_epoch) != (self.vote.leader, self.vote.election_epoch) {
+            self.electors.remove(&from);
         }
-        self.electors = None;
-        Some(Elected::Deserted)
+        // Of earlier rounds its last words may be heard again at any time.
+        self.leader_looks |= from == self.vote.leader && vote.election_epoch > self.vote.election_epoch;
+    }
+
+    fn reset_doubts(&mut self, is_established: bool) {
+        self.electors.clear();
+        self.leader_looks = false;
+        self.is_established = is_established;
     }
 }
 

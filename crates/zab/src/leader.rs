@@ -129,6 +129,11 @@ impl Leader {
         self.learners.iter().map(|(link, learner)| learner.status(*link))
     }
 
+    /// The voters among them that have introduced themselves.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = ServerId> {
+        self.learners.values().filter_map(Learner::voter)
+    }
+
     /// A learner connected.
     pub(crate) fn handle_accepted(&mut self, _ctx: &mut Context<'_>, link: LinkId) {
         let before = self.learners.insert(link, Learner::connected(self.beats.count()));

@@ -1,5 +1,6 @@
 //! One server's part in the ensemble: its state, its election, and its role.
 
+mod hope;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +19,14 @@ use crate::learner::{Learner, LearnerKind};
 use crate::role::{Elected, Verdict};
 use crate::{CloseReason, Durable, Input, LinkId, Members, Options, Output, Role, StoreOp, Ticket};
 
+use hope::Hope;
+
 /// Links from learners that wait for this server's election to end. Beyond it, new ones are closed.
 const WAITING_MAX: usize = 256;
+/// How long they may wait, in times of what a better vote is waited for: who is right to come here will soon see this
+/// server elected. Others came because of an election that this server has given up; they must look again, and it may need
+/// their votes.
+const WAITING_FACTOR: u32 = 5;
 
 /// A server of an ensemble.
 ///
@@ -43,6 +50,8 @@ pub struct Peer {
     waiting: BTreeMap<LinkId, Waiting>,
     /// Whether the election knows that the role is established.
     settled: bool,
+    /// Whether it can be.
+    hope: Hope,
     chance: Chance,
 }
 
@@ -106,6 +115,7 @@ impl Peer {
             part: Part::Looking,
             waiting: BTreeMap::new(),
             settled: false,
+            hope: Hope::default(),
             chance: Chance(seed),
         }
     }
@@ -172,6 +182,7 @@ impl Peer {
             }
         };
         self.follow(now, verdict, out);
+        self.keep_hope(now, out);
     }
 
     /// When [`Self::handle_deadline`] is to be called, unless something happens before.
@@ -183,7 +194,8 @@ impl Peer {
             Part::Learning(learner) => learner.next_deadline(),
         };
         let waiting = self.waiting.values().map(|waiting| waiting.until).min();
-        [self.election.next_deadline(), part, waiting].into_iter().flatten().min()
+        let hope = self.hope.next_deadline(&self.own);
+        [self.election.next_deadline(), part, waiting, hope].into_iter().flatten().min()
     }
 
     /// A deadline has come. Does nothing when none has.
@@ -208,6 +220,7 @@ impl Peer {
         let elected = self.election.handle_deadline(&mut self.own.context(now, out));
         let verdict = self.take_part(now, elected, out);
         self.follow(now, verdict, out);
+        self.keep_hope(now, out);
     }
 
     /// The part this server has.
@@ -297,7 +310,7 @@ impl Peer {
     }
 
     fn handle_accepted(&mut self, now: Now, link: LinkId, out: &mut Vec<Output>) {
-        let limit = self.own.options.tick * self.own.options.init_limit;
+        let limit = self.own.options.finalize_wait * WAITING_FACTOR;
         let ctx = &mut self.own.context(now, out);
         match &mut self.part {
             Part::Leading(leader) => leader.handle_accepted(ctx, link),
@@ -421,6 +434,13 @@ impl Peer {
         }
     }
 
+    /// Gives up a role that cannot be established any more.
+    fn keep_hope(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.hope.is_gone(now, &self.own, &self.part, &self.election) {
+            self.follow(now, Verdict::LEAVE, out);
+        }
+    }
+
     fn tell_election(&mut self) {
         let established = match &self.part {
             Part::Leading(leader) => leader.established(),
@@ -434,6 +454,7 @@ impl Peer {
     }
 
     fn leave(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.hope = Hope::default();
         let observed =
             matches!(self.part, Part::Learning(_)) && !self.own.members.is_voter(self.own.options.id);
         let wait = if observed { self.chance.below(self.own.options.observer_delay) } else { Duration::ZERO };
@@ -487,7 +508,6 @@ impl Peer {
         let (leader, kind) = match elected {
             // Others may still say that they follow this server, which has lost its data since.
             Elected::Leading if ctx.state.data_missing => return Verdict::LEAVE,
-            Elected::Deserted => return Verdict::LEAVE,
             Elected::Leading => return self.lead(now, out),
             Elected::Following(leader) => (leader, LearnerKind::Follower),
             Elected::Observing(leader) => (leader, LearnerKind::Observer),

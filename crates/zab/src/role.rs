@@ -35,6 +35,7 @@
 //! | `suspect(server)` | Before `begin`: this server was lost by silence, so the next election does not wait for it |
 //! | `settled(epoch)` | The role is established: the vote's peer epoch is this from now on |
 //! | `handle_deadline(ctx) -> Option<Elected>`, `next_deadline` | As above |
+//! | `expected()`, `leader_looks()` | Until `settled`: who may still come to this leader; whether this learner's leader has begun another election |
 //!
 //! `Some(Elected)` settles the election: state and vote are those of the result until the next `begin`.
 
@@ -67,7 +68,4 @@ pub(crate) enum Elected {
     Following(ServerId),
     /// This server observes another.
     Observing(ServerId),
-    /// This server was to lead, and those who elected it have turned to a better one before it had an epoch: it gives up
-    /// and looks again.
-    Deserted,
 }

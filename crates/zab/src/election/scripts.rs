@@ -257,8 +257,19 @@ impl Ensemble {
         let roles = self.servers.iter().map(|(id, server)| {
             let (state, vote) = (server.election.state(), server.election.vote());
             match state {
-                ServerState::Leading => format!("{id} leads"),
+                ServerState::Leading => {
+                    let expected: Vec<_> = server
+                        .election
+                        .expected()
+                        .filter(|from| from != id)
+                        .map(|from| from.to_string())
+                        .collect();
+                    format!("{id} leads [{}]", expected.join(" "))
+                }
                 ServerState::Looking => format!("{id} looks"),
+                ServerState::Following if server.election.leader_looks() => {
+                    format!("{id} follows {}, which looks", vote.leader)
+                }
                 ServerState::Following => format!("{id} follows {}", vote.leader),
                 ServerState::Observing => format!("{id} observes {}", vote.leader),
             }
@@ -294,7 +305,6 @@ impl Ensemble {
             Elected::Leading => format!("{server} LEADS"),
             Elected::Following(leader) => format!("{server} FOLLOWS {leader}"),
             Elected::Observing(leader) => format!("{server} OBSERVES {leader}"),
-            Elected::Deserted => format!("{server} IS DESERTED"),
         });
         dials.chain(said).chain(elected).collect()
     }

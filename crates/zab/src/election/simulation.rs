@@ -25,6 +25,8 @@ use elector::{Elector, Heard};
 const CONNECT_WAIT: Duration = Duration::from_millis(500);
 /// How long a leader waits for a quorum to come to it, and a follower for its leader to have one.
 const INIT_WAIT: Duration = Duration::from_secs(2);
+/// How long a leader of ours stays without enough servers that may come to it.
+const HOPE_WAIT: Duration = Duration::from_millis(200);
 /// When silence is noticed.
 const SYNC_WAIT: Duration = Duration::from_millis(400);
 /// How long it takes a role to notice things.
@@ -49,6 +51,8 @@ enum Part {
 struct Host {
     elector: Elector,
     part: Part,
+    /// Since when too few are left that may come to this leader.
+    hope_lost: Option<Now>,
     /// What was said last to each server.
     last_said: BTreeMap<ServerId, Notification>,
 }
@@ -95,9 +99,6 @@ struct Sim {
     sequence: u64,
     faults_until: Now,
     epochs: u32,
-    /// When each server found a leader last.
-    elected_at: BTreeMap<ServerId, Now>,
-    heard: u64,
 }
 
 impl Sim {
@@ -114,8 +115,6 @@ impl Sim {
             sequence: 0,
             faults_until: Now::default(),
             epochs: 2,
-            elected_at: BTreeMap::new(),
-            heard: 0,
         };
         for server in sim.all() {
             let epoch = sim.below(3) as u32;
@@ -187,7 +186,6 @@ impl Sim {
             Event::Hear { from, to, connection, said } => {
                 if self.wire(from, to).connection == Some(connection) {
                     let now = self.now;
-                    self.heard += 1;
                     self.call(to, |elector| elector.hear(now, from, &said));
                 }
             }
@@ -222,7 +220,10 @@ impl Sim {
         } else {
             Elector::Ours(Box::new(Server::new(server, &self.members, durable)))
         };
-        self.hosts.insert(server, Host { elector, part: Part::Looking, last_said: BTreeMap::new() });
+        self.hosts.insert(
+            server,
+            Host { elector, part: Part::Looking, hope_lost: None, last_said: BTreeMap::new() },
+        );
         self.look(server);
         for peer in self.all().into_iter().filter(|peer| *peer != server) {
             let delay = self.up_to(Duration::from_millis(30));
@@ -285,16 +286,10 @@ impl Sim {
             Some(Elected::Following(leader) | Elected::Observing(leader)) => {
                 host.part = Part::Learning { leader, since: self.now, is_connected: false, is_synced: false };
             }
-            Some(Elected::Deserted) | None => {}
-        }
-        if elected.is_some() {
-            self.elected_at.insert(server, self.now);
+            None => {}
         }
         for (to, notification) in said {
             self.say(server, to, notification);
-        }
-        if elected == Some(Elected::Deserted) {
-            self.look(server);
         }
     }
 
@@ -318,8 +313,8 @@ impl Sim {
         let now = self.now;
         if let Some(host) = self.hosts.get_mut(&server) {
             host.part = Part::Looking;
+            host.hope_lost = None;
         }
-        self.elected_at.remove(&server);
         self.call(server, |elector| elector.begin(now));
     }
 
@@ -356,7 +351,8 @@ impl Sim {
             learners.iter().copied().filter(|peer| self.hears(*peer, server)).chain([server]).collect();
         if !self.members.is_quorum(&heard) {
             let limit = if established.is_some() { SYNC_WAIT } else { INIT_WAIT };
-            if self.now.since(since) > limit {
+            if self.now.since(since) > limit || (established.is_none() && self.is_hopeless(server, &learners))
+            {
                 self.look(server);
             }
             return;
@@ -385,6 +381,19 @@ impl Sim {
         }
     }
 
+    /// As the peer judges it.
+    fn is_hopeless(&mut self, server: ServerId, learners: &[ServerId]) -> bool {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(&server) else { return false };
+        let Some(expected) = host.elector.expected() else { return false };
+        let may_come = expected.into_iter().chain(learners.iter().copied()).chain([server]).collect();
+        if self.members.is_quorum(&may_come) {
+            host.hope_lost = None;
+            return false;
+        }
+        now.since(*host.hope_lost.get_or_insert(now)) >= HOPE_WAIT
+    }
+
     fn learn(&mut self, server: ServerId, leader: ServerId, since: Now, is_connected: bool, is_synced: bool) {
         let waited = self.now.since(since);
         let leads = matches!(self.part(leader), Some(Part::Leading(..)));
@@ -394,7 +403,10 @@ impl Sim {
                 && (own.current_epoch, own.last_zxid) > (other.current_epoch, other.last_zxid)
         };
         let stands = self.wire(server, leader).connection.is_some();
-        if !is_connected {
+        let leader_looks = self.hosts.get(&server).is_some_and(|host| host.elector.leader_looks());
+        if !is_synced && leader_looks {
+            self.look(server);
+        } else if !is_connected {
             if leads && stands && !is_ahead && self.hears(leader, server) && self.hears(server, leader) {
                 self.set_part(
                     server,
@@ -566,7 +578,7 @@ proptest! {
     #[test]
     fn ours_come_together_after_faults(seed: u64, voters in 2..=5_i64, observers in 0..=2_i64) {
         let took = faults_and_healing(seed, voters, observers, &[]);
-        prop_assert!(took.as_ref().is_ok_and(|took| took.as_secs() < 5), "{took:?}");
+        prop_assert!(took.as_ref().is_ok_and(|took| *took < INIT_WAIT), "{took:?}");
     }
 
     #[test]

@@ -205,7 +205,7 @@ proptest! {
             prop_assert!(!told.contains(&id(own)));
             let expected = match elected {
                 None => continue,
-                Some(Elected::Leading | Elected::Deserted) => (ServerState::Leading, id(own)),
+                Some(Elected::Leading) => (ServerState::Leading, id(own)),
                 Some(Elected::Following(leader)) => (ServerState::Following, leader),
                 Some(Elected::Observing(leader)) => (ServerState::Observing, leader),
             };

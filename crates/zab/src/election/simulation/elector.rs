@@ -78,6 +78,18 @@ impl Elector {
         }
     }
 
+    /// Who may still come to this leader; a genuine one does not ask itself.
+    pub(super) fn expected(&self) -> Option<Vec<ServerId>> {
+        match self {
+            Self::Ours(server) => Some(server.election.expected().collect()),
+            Self::Genuine(_) => None,
+        }
+    }
+
+    pub(super) fn leader_looks(&self) -> bool {
+        matches!(self, Self::Ours(server) if server.election.leader_looks())
+    }
+
     pub(super) fn suspect(&mut self, leader: ServerId) {
         if let Self::Ours(server) = self {
             server.election.suspect(leader);
