@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use zabra_types::ServerId;
 
+use super::clashes;
 use super::draft::Draft;
 use super::flags::Flags;
 use super::membership::{MemberLines, Rules};
 use super::properties::{MalformedEscape, Properties};
 use super::read::Settings;
 use super::report::{ConfigError, Notice, NoticeKind, Place, Report, Subject};
-use super::settings::{Config, Ensemble, Membership, Mode, PeerRole, Source};
+use super::settings::{Config, Ensemble, Membership, Mode, PeerRole, Source, Storage};
 
 /// A configuration, and what there is to know about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,7 +245,7 @@ impl Draft {
 
     /// `myid` in the data directory, if it is there. Mirrors `setupMyId`.
     fn read_id(&mut self) -> Option<ServerId> {
-        let path = self.config.storage.data_dir.join("myid");
+        let path = self.config.storage.data_dir.join(ID_FILE);
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -258,7 +259,7 @@ impl Draft {
         let line = text.lines().next().unwrap_or_default().trim();
         let id = line.parse().ok().map(ServerId::new);
         if id.is_none() {
-            let text = format!("expected the number of this server, found {line:?}");
+            let text = format!("expected the number of this server, as in its server.N line, found {line:?}");
             self.report.problem(Subject::whole(Place::file(&path)), text);
         }
         id
@@ -300,7 +301,13 @@ impl Draft {
                 self.report.problem(subject, format!("is missing: {what}, in ticks"));
             }
         }
-        let path = self.config.storage.data_dir.join("myid");
+        if let Some(id) = id {
+            let mut report = std::mem::take(&mut self.report);
+            let client = self.config.listen.client.as_ref();
+            clashes::check_own(id, &membership, client, &mut report, &|key| self.subject(key));
+            self.report = report;
+        }
+        let path = self.config.storage.data_dir.join(ID_FILE);
         let own = id.and_then(|id| membership.servers.get(&id));
         let role = own.map_or(PeerRole::Participant, |server| server.role);
         match (id, own) {
@@ -308,12 +315,15 @@ impl Draft {
                 if self.report.problems.iter().any(|problem| problem.subject.place == Place::file(&path)) => {
             }
             (None, _) => {
-                let text = "is missing: a file with the number of this server, as in its server.N line";
+                let text = missing_id(&self.config.storage, &membership);
                 self.report.problem(Subject::whole(Place::file(&path)), text);
             }
             (Some(id), None) => {
-                let ids: Vec<_> = membership.servers.keys().map(ToString::to_string).collect();
-                let text = format!("there is no server.{id}, only {}", ids.join(", "));
+                let text = format!(
+                    "it says {id}, but there is no server.{id}; write the N of this server's own server.N line into \
+                     it: {}",
+                    numbers(&membership)
+                );
                 self.report.problem(Subject::whole(Place::file(&path)), text);
             }
             (Some(id), Some(_)) => {
@@ -342,6 +352,30 @@ impl Draft {
             dynamic_file,
         }))
     }
+}
+
+/// The file with the number of a server, in the data directory.
+const ID_FILE: &str = "myid";
+
+/// What to do about a missing `myid`.
+fn missing_id(storage: &Storage, membership: &Membership) -> String {
+    let elsewhere = [storage.data_dir.join(zabra_storage::VERSION_DIR), storage.data_log_dir.clone()];
+    match elsewhere.into_iter().map(|dir| dir.join(ID_FILE)).find(|path| path.is_file()) {
+        Some(found) => format!("is missing; move {} here: it belongs into dataDir itself", found.display()),
+        None => format!(
+            "is missing; write the N of this server's own server.N line into it, and nothing else: {}",
+            numbers(membership)
+        ),
+    }
+}
+
+/// The numbers that a server can have, with where each is.
+fn numbers(membership: &Membership) -> String {
+    let shown = membership.servers.values().map(|server| {
+        let hosts: Vec<_> = server.addresses.iter().map(|address| address.host.to_string()).collect();
+        format!("{} on {}", server.id, hosts.join(" and "))
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Owners of ephemeral nodes begin with the server's number, owners of TTL nodes with 255. Mirrors

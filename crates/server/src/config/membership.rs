@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use zabra_types::ServerId;
 
+use super::clashes;
 use super::draft::Draft;
 use super::java;
 use super::keys::Wrong;
@@ -178,6 +179,7 @@ impl MemberLines {
         for server in servers.values() {
             check_server(server, rules, report, &subject);
         }
+        clashes::check(&servers, report, &subject);
         if rules.oracle && !(groups.is_empty() && weights.is_empty()) {
             let text = "with an oracle the majority decides; groups and weights are not looked at";
             report.notice(NoticeKind::Adjusted, subject("oraclePath"), text);
@@ -228,11 +230,19 @@ fn check_groups(
             report.problem(subject(&format!("server.{}", server.id)), "the server is in no group");
         }
     }
-    for id in weights.keys() {
+    for (id, weight) in weights {
+        let line = || subject(&format!("weight.{id}"));
         if !servers.contains_key(id) {
-            let line = subject(&format!("weight.{id}"));
-            report.notice(NoticeKind::BadValue, line, format!("there is no server.{id}"));
+            report.notice(NoticeKind::BadValue, line(), format!("there is no server.{id}"));
         }
+        if *weight < 0 {
+            report.problem(line(), "expected 0 or more votes");
+        }
+    }
+    // A server without a weight of its own has one vote.
+    let mut voters = servers.values().filter(|server| server.role == PeerRole::Participant).peekable();
+    if voters.peek().is_some() && voters.all(|server| weights.get(&server.id) == Some(&0)) {
+        report.problem(subject("weight.N"), "no participant has any votes, so none could be elected");
     }
 }
 

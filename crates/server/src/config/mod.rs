@@ -9,6 +9,7 @@
 //! `membership` bring together what depends on each other; [`Config`] is the result. Mirrors `QuorumPeerConfig`
 //! and the system properties that the Java server reads all over its code.
 
+mod clashes;
 mod draft;
 mod finish;
 pub mod flags;

@@ -112,8 +112,8 @@ fn wrong_members_are_told() {
         ("zoo1:2888:3888;2181;2281", format!("{FORM}; only one ; can be there")),
         ("zoo1:2888:3888;a:b:c", "expected [clientHost:]clientPort after ;, found a:b:c".to_owned()),
         ("zoo1:2888:3888;x", "x is not a port, 0 to 65535".to_owned()),
-        ("a:1:2|b:1:2", "several addresses need multiAddress.enabled=true".to_owned()),
-        ("a:1:2:observer|b:1:2:participant", "all addresses of a server must have the same role".to_owned()),
+        ("a:1:2|d:1:2", "several addresses need multiAddress.enabled=true".to_owned()),
+        ("a:1:2:observer|d:1:2:participant", "all addresses of a server must have the same role".to_owned()),
     ] {
         let home = Home::new(Some("2"));
         let lines = format!("{LIMITS}server.2=b:1:2\nserver.3=c:1:2\nserver.1={value}\n");
@@ -137,16 +137,88 @@ fn what_a_member_needs_is_told() {
         "3 settings are wrong:\n  \
          zoo.cfg: initLimit: is missing: how long a learner may take to connect and synchronize, in ticks\n  \
          zoo.cfg: syncLimit: is missing: how far a learner may fall behind, in ticks\n  \
-         data/myid: is missing: a file with the number of this server, as in its server.N line"
+         data/myid: is missing; write the N of this server's own server.N line into it, and nothing else: \
+         1 on zoo1, 2 on zoo2, 3 on zoo3"
     );
     assert_eq!(
         Home::new(Some("7")).problems(&format!("{LIMITS}{THREE}")),
-        "data/myid: there is no server.7, only 1, 2, 3"
+        "data/myid: it says 7, but there is no server.7; write the N of this server's own server.N line into it: \
+         1 on zoo1, 2 on zoo2, 3 on zoo3"
     );
     assert_eq!(
         Home::new(Some("one\n2")).problems(&format!("{LIMITS}{THREE}")),
-        "data/myid: expected the number of this server, found \"one\""
+        "data/myid: expected the number of this server, as in its server.N line, found \"one\""
     );
+}
+
+#[test]
+fn a_misplaced_id_is_found() {
+    let home = Home::new(None);
+    fs::create_dir(home.path("data/version-2")).unwrap();
+    fs::write(home.path("data/version-2/myid"), "1").unwrap();
+    assert_eq!(
+        home.problems(&format!("{LIMITS}{THREE}")),
+        "data/myid: is missing; move data/version-2/myid here: it belongs into dataDir itself"
+    );
+    fs::create_dir(home.path("logs")).unwrap();
+    fs::remove_file(home.path("data/version-2/myid")).unwrap();
+    fs::write(home.path("logs/myid"), "1").unwrap();
+    assert_eq!(
+        home.problems(&format!("{LIMITS}{THREE}dataLogDir={}\n", home.path("logs").display())),
+        "data/myid: is missing; move logs/myid here: it belongs into dataDir itself"
+    );
+}
+
+#[test]
+fn two_servers_cannot_be_at_one_place() {
+    for (third, message) in [
+        ("zoo1:2888:3889", "the quorum port zoo1:2888 is server 1's quorum port too"),
+        ("ZOO2:2889:3888", "the election port zoo2:3888 is server 2's election port too"),
+        ("zoo1:3888:2889", "the quorum port zoo1:3888 is server 1's election port too"),
+        ("zoo3:2888:3888;zoo3:2888", "the client port zoo3:2888 is this quorum port too"),
+    ] {
+        let lines = format!("{LIMITS}server.1=zoo1:2888:3888\nserver.2=zoo2:2888:3888\nserver.3={third}\n");
+        assert_eq!(
+            Home::new(Some("1")).problems(&lines),
+            format!("zoo.cfg:7: server.3={third}: {message}; every server needs ports of its own")
+        );
+    }
+    // One machine for all of them is fine.
+    let here = "server.1=::1:1:2\nserver.2=127.0.0.1:3:4\nserver.3=127.0.0.1:5:6\n".replace("::1", "[::1]");
+    assert_eq!(Home::new(Some("1")).load(&format!("{LIMITS}{here}")).unwrap().notices, []);
+}
+
+#[test]
+fn members_out_of_reach_are_told() {
+    let home = Home::new(Some("1"));
+    let lines =
+        format!("{LIMITS}server.1=localhost:2888:3888\nserver.2=zoo2:2888:3888\nserver.3=zoo3:2888:3888\n");
+    let loaded = home.load(&lines).unwrap();
+    let told: Vec<_> = loaded.notices.iter().map(|notice| notice.text.as_str()).collect();
+    assert_eq!(
+        told,
+        ["localhost is another machine to each server: one at zoo2 cannot reach this one by it"]
+    );
+    // A server may say of itself that it listens everywhere.
+    let lines = lines.replace("localhost", "0.0.0.0");
+    assert_eq!(home.load(&lines).unwrap().notices, []);
+    assert_eq!(
+        Home::new(Some("2")).problems(&lines),
+        "zoo.cfg:5: server.1=0.0.0.0:2888:3888: no server can be reached at 0.0.0.0; only a server's own line may say so"
+    );
+}
+
+#[test]
+fn clients_need_a_port_of_their_own() {
+    for (port, what) in [(2888, "quorum"), (3888, "election")] {
+        let lines = format!("clientPort={port}\ninitLimit=10\nsyncLimit=5\n{THREE}");
+        assert_eq!(
+            Home::new(Some("2")).problems(&lines),
+            format!("zoo.cfg:2: clientPort={port}: {port} is the {what} port of this server, server.2, too")
+        );
+    }
+    let lines = format!("{LIMITS}{THREE}server.4=zoo4:2888:2181\n");
+    assert!(Home::new(Some("1")).load(&lines).is_ok(), "another server may have it");
 }
 
 #[test]
@@ -253,6 +325,11 @@ fn groups_and_weights() {
         ("group.1=1:2\n", "zoo.cfg:7: server.3=zoo3:2888:3888: the server is in no group"),
         ("group.1=1:2:3\ngroup.2=3\n", "zoo.cfg:9: group.2=3: server 3 is in group 1 too"),
         ("group.1=1:2:3:4\n", "zoo.cfg:8: group.1=1:2:3:4: there is no server.4"),
+        ("group.1=1:2:3\nweight.2=-1\n", "zoo.cfg:9: weight.2=-1: expected 0 or more votes"),
+        (
+            "group.1=1:2:3\nweight.1=0\nweight.2=0\nweight.3=0\n",
+            "zoo.cfg: weight.N: no participant has any votes, so none could be elected",
+        ),
     ] {
         assert_eq!(home.problems(&format!("{LIMITS}{THREE}{more}")), message);
     }

@@ -127,7 +127,8 @@ fn a_clickhouse_manual() {
     // It is complete except for the file `myid`, which lives elsewhere.
     assert_eq!(
         loaded.unwrap_err().to_string(),
-        "/opt/zookeeper/data/myid: is missing: a file with the number of this server, as in its server.N line"
+        "/opt/zookeeper/data/myid: is missing; write the N of this server's own server.N line into it, and \
+         nothing else: 1 on zk1, 2 on zk2, 3 on zk3"
     );
 }
 
