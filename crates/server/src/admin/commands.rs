@@ -9,6 +9,7 @@ use zabra_storage::{DataDirs, list_snapshots};
 use zabra_types::SessionId;
 
 use super::json::Fields;
+use super::members;
 use super::request::Parameters;
 use crate::core::Core;
 use crate::observe::clients::{ClientView, clients};
@@ -74,10 +75,10 @@ pub(super) static COMMANDS: &[Command] = &[
     }),
     tell(&["is_read_only", "isro"], |core, _| fields([("read_only", core.is_read_only().into())])),
     tell(&["last_snapshot", "lsnp"], last_snapshot),
-    tell(&["leader", "lead"], |_, _| fields([("error", "server is not initialized".into())])),
+    tell(&["leader", "lead"], members::leader),
     always(&["monitor", "mntr"], monitor),
     tell(&["observer_connection_stat_reset", "orst"], |_, _| Fields::new()),
-    tell(&["observers", "obsr"], |_, _| fields([("synced_observers", 0.into()), ("observers", json!([]))])),
+    tell(&["observers", "obsr"], members::observers),
     Command { names: &["restore", "rest"], needs_serving: true, action: Action::Restore },
     tell(&["ruok"], |_, _| Fields::new()),
     tell(&["server_stats", "srvr"], |core, _| server_stats(core)),
@@ -94,7 +95,7 @@ pub(super) static COMMANDS: &[Command] = &[
         fields
     }),
     always(&["system_properties", "sysp"], system_properties),
-    tell(&["voting_view"], |_, _| fields([("current_config", json!({}))])),
+    tell(&["voting_view"], members::voting_view),
     tell(&["watch_summary", "wchs"], |core, _| {
         let summary = core.watches.lock().summary();
         fields([
@@ -105,7 +106,7 @@ pub(super) static COMMANDS: &[Command] = &[
     }),
     tell(&["watches", "wchc"], watches_by_session),
     tell(&["watches_by_path", "wchp"], watches_by_path),
-    always(&["zabstate"], |_, _| fields([("voting", false.into()), ("zabstate", "".into())])),
+    always(&["zabstate"], members::zab_state),
 ];
 
 /// The command with this name, primary or not.
@@ -113,7 +114,7 @@ pub(super) fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.names.contains(&name))
 }
 
-fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
+pub(super) fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -228,6 +229,12 @@ fn newest_snapshot(core: &Core) -> Option<(i64, i64)> {
 fn monitor(core: &Core, _: &Parameters) -> Fields {
     let mut shown =
         fields([("version", version::full().into()), ("server_state", observe::mode(core).into())]);
+    if let Some(state) = observe::ensemble::peer_state(core) {
+        shown.insert("peer_state".to_owned(), state.into());
+    }
+    if let Some(leader) = observe::ensemble::observed(core) {
+        shown.insert("observer_master_id".to_owned(), leader.get().into());
+    }
     for metric in metrics::read(core, Span::All) {
         metrics::flatten(&metric, |key, value| {
             let value = match value {

@@ -8,6 +8,7 @@ mod backup;
 mod body;
 mod commands;
 mod json;
+mod members;
 mod request;
 
 use std::sync::Arc;

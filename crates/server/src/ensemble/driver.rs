@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::{info, warn};
+use zabra_proto::PacketKind;
 use zabra_types::{Now, Zxid};
 use zabra_zab::{Input, LinkId, Output, Role};
 
 use super::store::Job;
-use super::{Ensemble, Member, RoleSince, requests};
+use super::{Ensemble, Member, Standing, requests};
 use crate::commit::{Aftermath, apply_decided};
 use crate::core::{Brain, Core};
+use crate::stats::millis;
 
 impl Core {
     /// Tells the peer what happened, and does what it says.
@@ -41,6 +43,7 @@ impl Core {
             for input in inputs.drain(..) {
                 let Some(member) = &mut brain.member else { return };
                 if carrier.is_current(&input) {
+                    carrier.count(&input);
                     member.peer.handle(self.clock.now(), input, &mut outputs);
                 }
                 for output in outputs.drain(..) {
@@ -136,12 +139,32 @@ impl Carrier<'_> {
         }
     }
 
+    fn count(&self, input: &Input) {
+        let stats = &self.core.stats;
+        match input {
+            Input::Propose { .. } => stats.proposal_count.increment(),
+            Input::Packet { packet, .. } => match packet.kind {
+                PacketKind::Proposal => stats.learner_proposal_received_count.increment(),
+                PacketKind::Commit | PacketKind::Inform => stats.learner_commit_received_count.increment(),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
     fn carry_out(&mut self, brain: &mut Brain, output: Output) {
-        let Self { ensemble, .. } = *self;
+        let Self { core, ensemble, .. } = *self;
         if let Some(links) = ensemble.links() {
             match output {
                 Output::Connect { link, leader } => return links.connect(link, leader),
-                Output::Send { link, packet } => return links.send(link, &packet),
+                Output::Send { link, packet } => {
+                    match packet.kind {
+                        PacketKind::Diff | PacketKind::Trunc => core.stats.diff_count.increment(),
+                        PacketKind::Snap => core.stats.snap_count.increment(),
+                        _ => {}
+                    }
+                    return links.send(link, &packet);
+                }
                 Output::SendLog { link, after, before } => return links.send_log(link, after, before),
                 Output::Close { link, why } => return links.close(link, &why),
                 _ => {}
@@ -231,12 +254,33 @@ impl Carrier<'_> {
 
     fn change_role(&mut self, brain: &mut Brain, role: Role) {
         let Self { core, ensemble, .. } = *self;
-        let before = {
-            let mut current = ensemble.role.lock();
-            mem::replace(&mut *current, RoleSince { role, since: core.clock.now() }).role
+        let before = ensemble.standing();
+        let now = core.clock.now();
+        let lost = match role {
+            Role::Leading(_) | Role::Following { .. } | Role::Observing { .. } => None,
+            _ => before.lost.or(Some(now)),
         };
-        tell(before, role);
+        *ensemble.standing.lock() = Standing { role, since: now, lost };
+        note_change(core, before, role, now);
+        tell(before.role, role);
         requests::became(core, brain, role);
+    }
+}
+
+/// Counts a change, and how long what it ended took.
+fn note_change(core: &Core, before: Standing, role: Role, now: Now) {
+    let stats = &core.stats;
+    let lasted = millis(now.since(before.since));
+    let unavailable = before.lost.map(|lost| millis(now.since(lost)));
+    match role {
+        Role::Looking => stats.looking_count.increment(),
+        Role::PreparingToLead | Role::Synchronizing(_) => stats.election_time.record(lasted),
+        Role::Leading(_) => unavailable.into_iter().for_each(|ms| stats.leader_unavailable_time.record(ms)),
+        Role::Following { .. } => stats.follower_sync_time.record(lasted),
+        Role::Observing { .. } => stats.observer_sync_time.record(lasted),
+    }
+    if matches!(role, Role::Leading(_) | Role::Following { .. } | Role::Observing { .. }) {
+        unavailable.into_iter().for_each(|ms| stats.unavailable_time.record(ms));
     }
 }
 

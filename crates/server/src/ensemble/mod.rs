@@ -43,7 +43,7 @@ pub(crate) struct Ensemble {
     /// The log and everything else durable, in order.
     pub(crate) store: StoreQueue,
     /// The part this server has, as last announced.
-    role: Mutex<RoleSince>,
+    standing: Mutex<Standing>,
     ports: OnceLock<Ports>,
     timer: Timer,
     /// No snapshot may be taken while the tree is not what the disk says: from the adoption of a leader's database until
@@ -53,10 +53,15 @@ pub(crate) struct Ensemble {
     base: Mutex<Zxid>,
 }
 
+/// The part a server has, for those who watch.
 #[derive(Clone, Copy, Debug)]
-struct RoleSince {
-    role: Role,
-    since: Now,
+pub(crate) struct Standing {
+    /// The part.
+    pub(crate) role: Role,
+    /// Since when it has that.
+    pub(crate) since: Now,
+    /// Since when there is no leader, if there is none.
+    lost: Option<Now>,
 }
 
 /// The ports between servers, once they are open.
@@ -81,7 +86,7 @@ impl Ensemble {
             members: options::members(&settings.membership),
             settings,
             store: StoreQueue::default(),
-            role: Mutex::new(RoleSince { role: Role::Looking, since: now }),
+            standing: Mutex::new(Standing { role: Role::Looking, since: now, lost: Some(now) }),
             ports: OnceLock::new(),
             timer: Timer { armed: AtomicU64::new(u64::MAX), changed: Notify::new() },
             adopted: Mutex::default(),
@@ -89,10 +94,9 @@ impl Ensemble {
         }
     }
 
-    /// Since when it has that.
-    #[expect(dead_code, reason = "the metrics that show it are being written")]
-    pub(crate) fn role_since(&self) -> Now {
-        self.role.lock().since
+    /// The part this server has.
+    pub(crate) fn standing(&self) -> Standing {
+        *self.standing.lock()
     }
 
     /// Shows the membership as `/zookeeper/config`: each server knows it by itself.

@@ -63,6 +63,7 @@ pub(crate) fn begin(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
     };
     // Set once, here.
     let _ = ensemble.ports.set(ports);
+    core.stats.looking_count.increment();
     core.start_peer();
     let (core, mut stop) = (Arc::clone(core), stop.clone());
     let time = driver::keep_time(Arc::clone(&core));

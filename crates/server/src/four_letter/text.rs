@@ -66,6 +66,9 @@ pub(super) fn of(core: &Core, word: Word, behind: &[u8]) -> String {
     out.0
 }
 
+/// The only one there is.
+const ELECTION_ALGORITHM: i32 = 3;
+
 /// Text that grows.
 #[derive(Debug, Default)]
 struct Text(String);
@@ -115,6 +118,16 @@ fn configuration(core: &Core, out: &mut Text) {
     out.pair("maxSessionTimeout", view.max_session_timeout_ms);
     out.pair("clientPortListenBacklog", view.listen_backlog);
     out.pair("serverId", view.server_id);
+    if let Some(member) = observe::configuration::read_member(core) {
+        out.pair("initLimit", member.init_limit);
+        out.pair("syncLimit", member.sync_limit);
+        out.pair("electionAlg", ELECTION_ALGORITHM);
+        out.pair("electionPort", member.election_ports);
+        out.pair("quorumPort", member.quorum_ports);
+        out.pair("peerType", i32::from(member.is_observer));
+        out.line("membership: ");
+        out.put(&member.membership);
+    }
 }
 
 fn digests(core: &Core, out: &mut Text) {
@@ -277,6 +290,12 @@ fn monitor(core: &Core, out: &mut Text) {
     let mut line = |key: &str, value: &dyn Display| out.line(format_args!("zk_{key}\t{value}"));
     line("version", &version::full());
     line("server_state", &observe::mode(core));
+    if let Some(state) = observe::ensemble::peer_state(core) {
+        line("peer_state", &state);
+    }
+    if let Some(leader) = observe::ensemble::observed(core) {
+        line("observer_master_id", &leader);
+    }
     for metric in metrics::read(core, Span::All) {
         metrics::flatten(&metric, |key, value| match value {
             Flat::Integer(value) => line(&key, &value),

@@ -1,5 +1,6 @@
 //! The settings in force that `conf` and the admin command `configuration` show.
 
+use crate::config::{PeerAddress, PeerRole};
 use crate::core::Core;
 use crate::stats::millis;
 
@@ -37,6 +38,41 @@ pub(crate) fn read(core: &Core) -> ConfigurationView {
         listen_backlog: listen.backlog.map_or(-1, i64::from),
         server_id: core.ensemble.as_ref().map_or(0, |ensemble| ensemble.id().get()),
     }
+}
+
+/// What a member of an ensemble was told about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MemberView {
+    /// Ticks that a learner may take to synchronize.
+    pub(crate) init_limit: u32,
+    /// Ticks that a learner may fall behind.
+    pub(crate) sync_limit: u32,
+    /// The ports of its election addresses.
+    pub(crate) election_ports: String,
+    /// The ports of its quorum addresses.
+    pub(crate) quorum_ports: String,
+    /// Whether it only observes.
+    pub(crate) is_observer: bool,
+    /// The members, as servers tell them each other.
+    pub(crate) membership: String,
+}
+
+/// Reads the settings of a member; none when this server is alone.
+pub(crate) fn read_member(core: &Core) -> Option<MemberView> {
+    let ensemble = core.ensemble.as_ref()?;
+    let settings = &ensemble.settings;
+    let ports = |port: fn(&PeerAddress) -> u16| {
+        let addresses = settings.membership.servers.get(&settings.id).map_or(&[][..], |own| &own.addresses);
+        addresses.iter().map(|address| port(address).to_string()).collect::<Vec<_>>().join("|")
+    };
+    Some(MemberView {
+        init_limit: settings.init_limit_ticks,
+        sync_limit: settings.sync_limit_ticks,
+        election_ports: ports(|address| address.election_port),
+        quorum_ports: ports(|address| address.quorum_port),
+        is_observer: settings.role == PeerRole::Observer,
+        membership: ensemble.members.text.clone(),
+    })
 }
 
 /// The text of the configuration file as it was at the start; empty without a file. Secrets are left out: the admin

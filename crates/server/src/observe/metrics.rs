@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::process;
+use super::{ensemble, process};
 use crate::config::MetricsProvider;
 use crate::core::Core;
 use crate::stats::{DistributionReading, Meter, Namespace, Percentiles, Span, SummaryReading, millis};
@@ -39,13 +39,7 @@ pub(crate) enum Value {
 /// part. Dashboards ask for them, so they are there.
 const ABSENT_COUNTERS: &[&str] = &[
     // Other servers.
-    "looking_count",
-    "diff_count",
-    "snap_count",
     "revalidate_count",
-    "learner_proposal_received_count",
-    "learner_commit_received_count",
-    "proposal_count",
     "quit_leading_due_to_disloyal_voter",
     "request_commit_queued",
     "skip_learner_request_to_next_processor_count",
@@ -75,13 +69,8 @@ const ABSENT_COUNTERS: &[&str] = &[
 /// Summaries about what this server has no part of.
 const ABSENT_SUMMARIES: &[&str] = &[
     // Other servers.
-    "follower_sync_time",
-    "observer_sync_time",
-    "election_time",
     "inflight_snap_count",
     "inflight_diff_count",
-    "unavailable_time",
-    "leader_unavailable_time",
     "learner_request_processor_queue_size",
     "socket_closing_time",
     // The stage that a member of an ensemble holds requests in until they are committed.
@@ -133,6 +122,7 @@ pub(crate) fn read(core: &Core, span: Span) -> Vec<Metric> {
         return Vec::new();
     }
     let mut metrics = gauges(core);
+    metrics.extend(ensemble::gauges(core));
     metrics.extend(quotas(core));
     let mut own: Vec<Metric> =
         core.stats.metrics().map(|(name, meter)| plain(name, reading(meter, span))).collect();

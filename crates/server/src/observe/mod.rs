@@ -4,6 +4,7 @@
 pub(crate) mod clients;
 pub(crate) mod configuration;
 pub(crate) mod date;
+pub(crate) mod ensemble;
 pub(crate) mod environment;
 pub(crate) mod metrics;
 pub(crate) mod process;

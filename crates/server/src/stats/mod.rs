@@ -151,6 +151,28 @@ stats! {
         node_children_watch_count: Basic,
         /// Bytes of watch events.
         watch_bytes: Counter,
+        /// Times that this server began to look for a leader.
+        looking_count: Counter,
+        /// Milliseconds that elections took.
+        election_time: Basic,
+        /// Milliseconds that taking over a leader's history took, following.
+        follower_sync_time: Basic,
+        /// The same observing.
+        observer_sync_time: Basic,
+        /// Milliseconds without a leader.
+        unavailable_time: Basic,
+        /// The same on the server that then led.
+        leader_unavailable_time: Basic,
+        /// Learners that were sent what they lacked.
+        diff_count: Counter,
+        /// Learners that were sent the whole database.
+        snap_count: Counter,
+        /// Transactions that this leader proposed.
+        proposal_count: Counter,
+        /// Proposals that came from a leader.
+        learner_proposal_received_count: Counter,
+        /// Commits that came from a leader; on observers decided transactions.
+        learner_commit_received_count: Counter,
         /// Clients that named this ensemble.
         ensemble_auth_success: Counter,
         /// Clients that named another.

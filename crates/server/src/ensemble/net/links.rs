@@ -30,6 +30,7 @@ use zabra_zab::{CloseReason, Input, LinkId};
 use self::queue::{Item, Queue};
 use super::listen::Port;
 use super::{Fail, Hear, dial, set_options};
+use crate::clock::Clock;
 use crate::config::Endpoint;
 use crate::ensemble::Hold;
 
@@ -111,15 +112,47 @@ impl Drop for Links {
     }
 }
 
+/// A link, for those who watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkStatus {
+    /// Who is at the other end.
+    pub(crate) remote: String,
+    /// Since when it stands, in milliseconds since 1970.
+    pub(crate) established_ms: i64,
+    /// Packets that came.
+    pub(crate) received: u64,
+    /// Packets that were sent.
+    pub(crate) sent: u64,
+    /// Packets that wait to be sent.
+    pub(crate) waiting: u64,
+    /// Their bytes.
+    pub(crate) waiting_bytes: usize,
+}
+
 /// A link, standing or being made.
 struct Link {
     queue: Arc<Queue>,
+    received: Arc<AtomicU64>,
+    established_ms: i64,
     /// What ends with it.
     tasks: Vec<AbortHandle>,
     /// What came behind a SNAP packet.
     snapshot: Option<(Tree, Hold)>,
     /// Who is at the other end, for the log.
     remote: String,
+}
+
+impl Link {
+    fn new(remote: String, queue_bytes_max: usize, tasks: Vec<AbortHandle>) -> Self {
+        Self {
+            queue: Arc::new(Queue::new(queue_bytes_max)),
+            received: Arc::default(),
+            established_ms: Clock::wall().millis(),
+            tasks,
+            snapshot: None,
+            remote,
+        }
+    }
 }
 
 impl Drop for Link {
@@ -187,9 +220,8 @@ impl Links {
         let mut links = self.inner.links.lock();
         let inner = Arc::clone(&self.inner);
         let task = inner.runtime.spawn(Arc::clone(&inner).dial(link, leader, endpoints));
-        let queue = Arc::new(Queue::new(inner.options.queue_bytes_max));
         let remote = format!("server {leader}");
-        links.insert(link, Link { queue, tasks: vec![task.abort_handle()], snapshot: None, remote });
+        links.insert(link, Link::new(remote, inner.options.queue_bytes_max, vec![task.abort_handle()]));
     }
 
     /// Sends a packet, behind what was sent before.
@@ -225,6 +257,21 @@ impl Links {
                 _ => warn!(remote = closed.remote, %why, "closing a link"),
             }
         }
+    }
+
+    /// What there is to see of a link.
+    pub(crate) fn status(&self, link: LinkId) -> Option<LinkStatus> {
+        let links = self.inner.links.lock();
+        let link = links.get(&link)?;
+        let (waiting, waiting_bytes, sent) = link.queue.load();
+        Some(LinkStatus {
+            remote: link.remote.clone(),
+            established_ms: link.established_ms,
+            received: link.received.load(Relaxed),
+            sent,
+            waiting,
+            waiting_bytes,
+        })
     }
 
     /// Whether a link is open. Of one that is not, nothing may be told any more.
@@ -270,9 +317,7 @@ impl Inner {
                 warn!(%remote, max = self.options.links_max, "too many links, closing one");
                 return;
             }
-            let queue = Arc::new(Queue::new(self.options.queue_bytes_max));
-            let remote = remote.to_string();
-            links.insert(link, Link { queue, tasks: Vec::new(), snapshot: None, remote });
+            links.insert(link, Link::new(remote.to_string(), self.options.queue_bytes_max, Vec::new()));
         }
         debug!(%remote, "a connection to the quorum port");
         self.serve(link, stream, Input::Accepted(link));
@@ -287,13 +332,13 @@ impl Inner {
         // It may have been closed while it was being made.
         let Some(link) = links.get_mut(&id) else { return };
         let inner = Arc::clone(self);
-        let queue = Arc::clone(&link.queue);
+        let (queue, received) = (Arc::clone(&link.queue), Arc::clone(&link.received));
         let (read, write) = stream.into_split();
         let writer = self.runtime.spawn(send::run(Arc::clone(self), id, Arc::clone(&queue), write));
         let reader = self.runtime.spawn(async move {
             inner.tell(first);
             let ended = tokio::select! {
-                ended = receive::run(&inner, id, read) => ended,
+                ended = receive::run(&inner, id, read, &received) => ended,
                 ended = queue.ended() => ended,
             };
             inner.ended(id, &ended);

@@ -38,6 +38,11 @@ impl Leading {
         Input::Sync { learner: None, token }
     }
 
+    /// How many of those are not answered.
+    pub(crate) fn pending_syncs(&self) -> usize {
+        self.syncs.len()
+    }
+
     pub(super) fn take_waiter(&mut self, zxid: Zxid) -> Option<Waiter> {
         match self.waiters.front() {
             Some((first, _)) if *first == zxid => self.waiters.pop_front().map(|(_, waiter)| waiter),

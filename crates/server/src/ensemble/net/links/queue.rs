@@ -38,6 +38,10 @@ struct Waiting {
     items: VecDeque<Item>,
     /// The bytes of all packets, those being written included.
     bytes: usize,
+    /// Packets that ever came in.
+    packets: u64,
+    /// Packets that are being written or are.
+    taken: u64,
     ended: Option<Ended>,
 }
 
@@ -49,7 +53,8 @@ impl Queue {
     /// Adds a packet. The link ends when too much waits.
     pub(super) fn push(&self, packet: &QuorumPacket) {
         let mut waiting = self.waiting.lock();
-        let Waiting { items, bytes, .. } = &mut *waiting;
+        let Waiting { items, bytes, packets, .. } = &mut *waiting;
+        *packets += 1;
         if !matches!(items.back(), Some(Item::Bytes(_))) {
             items.push_back(Item::Bytes(Vec::new()));
         }
@@ -77,8 +82,14 @@ impl Queue {
     /// The next thing to send, once there is one.
     pub(super) async fn next(&self) -> Item {
         loop {
-            if let Some(item) = self.waiting.lock().items.pop_front() {
-                return item;
+            {
+                let mut waiting = self.waiting.lock();
+                if let Some(item) = waiting.items.pop_front() {
+                    if waiting.items.is_empty() {
+                        waiting.taken = waiting.packets;
+                    }
+                    return item;
+                }
             }
             self.filled.notified().await;
         }
@@ -87,6 +98,12 @@ impl Queue {
     /// So many bytes are written.
     pub(super) fn sent(&self, len: usize) {
         self.waiting.lock().bytes -= len;
+    }
+
+    /// Packets and bytes that wait, and packets that do not any more.
+    pub(super) fn load(&self) -> (u64, usize, u64) {
+        let waiting = self.waiting.lock();
+        (waiting.packets - waiting.taken, waiting.bytes, waiting.taken)
     }
 
     /// The link is to end; only the first reason counts, and nothing is kept any more.

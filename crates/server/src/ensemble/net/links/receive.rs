@@ -1,6 +1,7 @@
 //! The reading side of a link.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -18,11 +19,17 @@ use super::{Ended, Inner};
 const READ_CHUNK: usize = 64 * 1024;
 
 /// Tells everything that comes, until the link ends.
-pub(super) async fn run(inner: &Arc<Inner>, link: LinkId, mut stream: OwnedReadHalf) -> Ended {
+pub(super) async fn run(
+    inner: &Arc<Inner>,
+    link: LinkId,
+    mut stream: OwnedReadHalf,
+    received: &AtomicU64,
+) -> Ended {
     let mut bytes = BytesMut::new();
     loop {
         let (heard, cut) = cut_packets(inner, link, &mut bytes);
         if !heard.is_empty() {
+            received.fetch_add(heard.len() as u64, Relaxed);
             (inner.hear)(heard);
         }
         match cut {
