@@ -20,6 +20,7 @@ use crate::role::Verdict;
 use crate::{CloseReason, LinkId, Output, Role, Ticket};
 
 mod broadcast;
+mod confirm;
 mod discovery;
 mod learner;
 mod liveness;
@@ -33,6 +34,7 @@ mod sync;
 mod synchronization;
 
 use broadcast::Broadcast;
+use confirm::Confirmation;
 use learner::{Learner, Phase};
 pub use learner::{LearnerPhase, LearnerStatus, SyncMode};
 use liveness::Beats;
@@ -45,6 +47,7 @@ pub(crate) struct Leader {
     elected: Summary,
     learners: BTreeMap<LinkId, Learner>,
     broadcast: Broadcast,
+    confirmation: Confirmation,
     beats: Beats,
 }
 
@@ -110,6 +113,7 @@ impl Leader {
             elected: Summary { current_epoch: ctx.state.current_epoch, last_zxid: last },
             learners: BTreeMap::new(),
             broadcast: Broadcast::after(last, ctx.members, ctx.options.id),
+            confirmation: Confirmation::default(),
             beats: Beats::from(ctx.now, ctx.options.tick),
         };
         leader.gather(ctx, Some(ctx.options.id), ctx.state.accepted_epoch);
@@ -162,7 +166,11 @@ impl Leader {
             (Phase::Acked(_), PacketKind::Ping) => Ok(()),
             (Phase::Active(_), PacketKind::Ack) => self.acknowledge(ctx, link, packet.zxid),
             (Phase::Active(_), PacketKind::Request | PacketKind::Ping | PacketKind::Revalidate) => {
+                let answered = (packet.kind == PacketKind::Ping).then_some(packet.zxid);
                 ctx.out.push(Output::FromLearner { link, packet });
+                if let Some(zxid) = answered {
+                    self.note_answer(ctx, link, zxid);
+                }
                 Ok(())
             }
             (_, kind) => Err(CloseReason::Unexpected(kind)),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use zabra_proto::{PacketKind, QuorumPacket};
 use zabra_types::{Epoch, ServerId, Zxid};
 
+use super::confirm::Round;
 use super::learner::Flow;
 use super::synchronization::acknowledged;
 use super::{Leader, Learner, Phase};
@@ -21,8 +22,18 @@ pub(super) struct Broadcast {
     committed: Zxid,
     /// The other voters and how far each has acknowledged, over the link it has now.
     acked: Vec<(ServerId, Zxid)>,
-    /// The `sync`s that wait, each for the transaction that was proposed last when it came.
-    syncs: VecDeque<(Zxid, Syncer)>,
+    /// The `sync`s that wait.
+    syncs: VecDeque<PendingSync>,
+}
+
+/// A `sync` that waits.
+#[derive(Debug)]
+struct PendingSync {
+    /// For this transaction, which was proposed last when it came, to be committed.
+    behind: Zxid,
+    /// And for this round to show that there was no other leader then.
+    round: Round,
+    syncer: Syncer,
 }
 
 /// Who waits for a `sync`.
@@ -47,6 +58,11 @@ impl Broadcast {
         if let Some((_, acked)) = self.acked.iter_mut().find(|(id, _)| *id == voter) {
             *acked = zxid;
         }
+    }
+
+    /// Whether a `sync` waits for this round.
+    pub(super) fn awaits(&self, round: Round) -> bool {
+        self.syncs.back().is_some_and(|sync| sync.round >= round)
     }
 
     /// The link to a voter is gone.
@@ -180,16 +196,18 @@ impl Leader {
         self.answer_syncs(ctx);
     }
 
-    /// A `sync` is answered behind everything that was outstanding when it came.
+    /// A `sync` is answered behind everything that was outstanding when it came, by a leader that still was one then.
     pub(crate) fn sync(&mut self, ctx: &mut Context<'_>, learner: Option<LinkId>, token: SyncToken) {
         let syncer = learner.map_or(Syncer::Own(token), Syncer::Learner);
-        self.broadcast.syncs.push_back((ctx.state.history.last(), syncer));
+        let round = self.confirm(ctx);
+        self.broadcast.syncs.push_back(PendingSync { behind: ctx.state.history.last(), round, syncer });
         self.answer_syncs(ctx);
     }
 
-    fn answer_syncs(&mut self, ctx: &mut Context<'_>) {
-        while let Some(&(behind, syncer)) = self.broadcast.syncs.front()
+    pub(super) fn answer_syncs(&mut self, ctx: &mut Context<'_>) {
+        while let Some(&PendingSync { behind, round, syncer }) = self.broadcast.syncs.front()
             && behind <= self.broadcast.committed
+            && round <= self.confirmation.confirmed()
         {
             self.broadcast.syncs.pop_front();
             match syncer {

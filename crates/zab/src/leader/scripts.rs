@@ -12,6 +12,7 @@ use zabra_proto::{AckEpochData, LearnerInfo, PROTOCOL_VERSION, PacketKind, Quoru
 use zabra_types::{Epoch, Now, Zxid};
 
 use super::Leader;
+use super::confirm::Round;
 use crate::context::{Context, State};
 use crate::history::History;
 use crate::role::Verdict;
@@ -71,6 +72,10 @@ impl World for Reign {
             "observer" => self.introduce(command, PacketKind::ObserverInfo),
             "promise" => self.promise(command),
             "ack" => self.acknowledge(command),
+            "confirm" => {
+                let round = Round::new(command.value(1)?);
+                self.receive(command, QuorumPacket::bare(PacketKind::Ping, round.mark()))
+            }
             "say" => {
                 let packet = QuorumPacket::bare(command.value::<ScriptKind>(1)?.0, Zxid::NONE);
                 self.receive(command, packet)
@@ -302,8 +307,9 @@ fn state(accepted: u32, current: u32, last_zxid: Zxid) -> State {
 
 fn packet_text(packet: &QuorumPacket) -> String {
     let name = format!("{:?}", packet.kind).to_uppercase();
-    match packet.kind {
-        PacketKind::UpToDate | PacketKind::Request | PacketKind::Revalidate | PacketKind::Sync => name,
+    match (packet.kind, Round::of(packet.zxid)) {
+        (PacketKind::UpToDate | PacketKind::Request | PacketKind::Revalidate | PacketKind::Sync, _) => name,
+        (PacketKind::Ping, Some(round)) => format!("{name} {round:?}"),
         _ => format!("{name} {}", ScriptZxid(packet.zxid)),
     }
 }

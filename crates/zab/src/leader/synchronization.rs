@@ -212,7 +212,11 @@ impl Leader {
         if let Some(voter) = learner.voter() {
             self.broadcast.note_ack(voter, flow.acked);
         }
+        let votes = learner.voter().is_some();
         learner.enter(Phase::Active(flow), beat);
+        if votes {
+            self.ask_newcomer(ctx, link);
+        }
     }
 }
 
