@@ -239,9 +239,13 @@ impl Commit<'_> {
     ) {
         match origin {
             Origin::Server => {}
-            Origin::Connect { conn, read_only, timeout_ms } => {
-                self.accept(conn, header.session, (read_only, timeout_ms), latency);
-            }
+            Origin::Connect { conn, read_only, timeout_ms } => match txn {
+                Txn::CreateSession { .. } => {
+                    self.accept(conn, header.session, (read_only, timeout_ms), latency);
+                }
+                // A leader that is not ours may refuse; there is no session then.
+                _ => conn.cut(),
+            },
             Origin::Request { conn, xid, op, token, audited } => {
                 if let Some(audited) = audited {
                     audited.conclude(txn, outcome, self.lines);

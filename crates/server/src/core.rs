@@ -45,6 +45,9 @@ const PARTING_LOOK: Duration = Duration::from_millis(5);
 /// How often it is looked whether a snapshot may be taken at last.
 const HOLD_LOOK: Duration = Duration::from_millis(20);
 
+/// How long it usually takes at most to elect a leader, and clients may wait for one.
+const LEADER_EXPECTED: Duration = Duration::from_millis(500);
+
 /// The length in front of a frame, which statistics leave out.
 const FRAME_LEN_BYTES: usize = 4;
 
@@ -176,6 +179,20 @@ impl Core {
     /// Whether clients are served that only want to read, because there is no leader.
     pub(crate) fn is_read_only(&self) -> bool {
         self.phase.load(SeqCst) == Phase::ReadOnly as u8
+    }
+
+    /// How long a client that comes now should wait for a leader instead of being sent away; none when there is one, or has
+    /// been none for long.
+    ///
+    /// The genuine server sends everybody away at once. But then a client tries the other servers, which have no leader
+    /// either, and some sleep for up to a second in between, when all will be well again in a fraction of that.
+    pub(crate) fn leader_expected_within(&self) -> Option<Duration> {
+        if self.phase.load(SeqCst) != Phase::Waiting as u8 {
+            return None;
+        }
+        let Part::Looking(since) = self.brain.lock().part else { return None };
+        let wait = LEADER_EXPECTED.saturating_sub(self.clock.now().since(since));
+        (!wait.is_zero()).then_some(wait)
     }
 
     /// Goes over to another phase, unless the server ends.

@@ -97,6 +97,7 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
         stage: Stage::Greeting,
         partial: Vec::new(),
         held_back: None,
+        postponed: None,
         sending: Vec::new(),
     };
     let greeting_deadline = Instant::now() + core.config.listen.sessionless_timeout;
@@ -110,6 +111,12 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
         if task.stage == Stage::Settling && conn.session().raw() != 0 {
             task.stage = Stage::Serving;
             // Requests may have come behind the connect request.
+            if let Err(closed) = task.consume_partial() {
+                return closed;
+            }
+            continue;
+        }
+        if task.postponed.is_some() && core.leader_expected_within().is_none() {
             if let Err(closed) = task.consume_partial() {
                 return closed;
             }
@@ -139,6 +146,7 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
                     return closed;
                 }
             }
+            () = tokio::time::sleep_until(task.postponed.unwrap_or(greeting_deadline)), if task.postponed.is_some() => {}
             () = core.throttler.freed(), if task.held_back.is_some() => {}
             () = tokio::time::sleep(core.config.requests.throttle.stall_time), if task.held_back.is_some() => {}
             () = tokio::time::sleep_until(greeting_deadline), if task.stage == Stage::Greeting => {
@@ -178,6 +186,8 @@ struct Task<'a> {
     partial: Vec<u8>,
     /// Whether the throttler holds back what is in `partial`.
     held_back: Option<Held<'a>>,
+    /// Until when a connect request in `partial` waits for a leader to be elected.
+    postponed: Option<Instant>,
     /// Swapped with the outbox, so that its memory is used again.
     sending: Vec<u8>,
 }
@@ -187,7 +197,7 @@ impl Task<'_> {
     /// enough to do and this client waits for something already (`globalOutstandingLimit`).
     fn wants_input(&self) -> bool {
         match self.stage {
-            Stage::Greeting => true,
+            Stage::Greeting => self.postponed.is_none(),
             Stage::Settling | Stage::Leaving => false,
             Stage::Serving if self.held_back.is_some() || !self.core.is_running() => false,
             Stage::Serving => !(self.core.is_overloaded() && self.conn.outbox().gate.is_waiting()),
@@ -282,6 +292,10 @@ impl Task<'_> {
                 return Ok(bytes.len());
             }
             let Some((frame, rest)) = self.split(bytes)? else { return Ok(0) };
+            self.postponed = self.core.leader_expected_within().map(|wait| Instant::now() + wait);
+            if self.postponed.is_some() {
+                return Ok(0);
+            }
             self.stage = handshake::connect(self.core, self.conn, frame)?;
             used = bytes.len() - rest.len();
         }

@@ -111,23 +111,14 @@ impl PendingSync {
 /// This server's part has changed.
 pub(crate) fn became(core: &Core, brain: &mut Brain, role: Role) {
     match role {
-        Role::Looking => {
-            if !matches!(brain.part, Part::Looking(_)) {
-                leave(core, brain);
-            }
-        }
+        Role::Looking => leave(core, brain),
         // Read-only service ends when there is a leader.
-        Role::PreparingToLead | Role::Synchronizing(_) => {
-            if matches!(brain.part, Part::ReadOnly) {
-                leave(core, brain);
-            }
-        }
+        Role::PreparingToLead | Role::Synchronizing(_) => leave(core, brain),
         Role::Leading(epoch) => lead(core, brain, epoch),
         Role::Following { epoch, link, .. } | Role::Observing { epoch, link, .. } => {
             leave(core, brain);
             brain.part = Part::Learning(Learning::new(link));
-            begin(core, epoch);
-            core.set_phase(Phase::Running);
+            begin(core, epoch, true);
         }
     }
 }
@@ -142,19 +133,27 @@ fn lead(core: &Core, brain: &mut Brain, epoch: Epoch) {
     info!(%epoch, sessions = brain.sessions.len(), "leading, and judging all sessions");
     brain.preparer = Preparer::new(core.options, Zxid::new(epoch, 0));
     brain.part = Part::Leading(Leading::default());
-    begin(core, epoch);
     core.shown_zxid_min.store(Zxid::new(epoch, 0).raw(), Relaxed);
-    if core.config.quorum.leader_serves {
+    begin(core, epoch, core.config.quorum.leader_serves);
+}
+
+fn begin(core: &Core, epoch: Epoch, serves: bool) {
+    core.seen_zxid_min.store(Zxid::new(epoch, 0).raw(), Relaxed);
+    if serves {
         core.set_phase(Phase::Running);
+    }
+    // Some may have waited for this.
+    for conn in core.conns.all() {
+        conn.wake();
     }
 }
 
-fn begin(core: &Core, epoch: Epoch) {
-    core.seen_zxid_min.store(Zxid::new(epoch, 0).raw(), Relaxed);
-}
-
-/// The part that this server had is over: nobody is served, and nobody gets an answer.
+/// The part that this server had, if it had one, is over: nobody is served, and nobody gets an answer.
 fn leave(core: &Core, brain: &mut Brain) {
+    // Who connected meanwhile and has said nothing yet may stay.
+    if matches!(brain.part, Part::Looking(_)) {
+        return;
+    }
     core.set_phase(Phase::Waiting);
     for conn in core.conns.all() {
         conn.cut();

@@ -2,6 +2,7 @@
 
 mod local;
 mod sessions;
+mod waiting;
 mod world;
 
 use zabra_proto::{ForwardedRequest, OpCode, PacketKind};
