@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use zabra_proto::FieldLimit;
 use zabra_storage::{
     Disk, FaultDisk, LogQuery, LogReader, Origin, ReadError, Recent, RecentLimits, RecoverOptions,
-    RecoveredMember, TxnLog, find_in_log, list_logs, log_size_limit, recover_member, write_snapshot,
+    RecoveredMember, TxnLog, find_in_log, list_logs, log_size_limit, purge, recover_member, write_snapshot,
 };
 use zabra_types::Zxid;
 
@@ -43,7 +43,7 @@ fn query(base: Zxid, at: Zxid, before: Zxid) -> LogQuery {
 
 fn find(disk: &FaultDisk, query: &LogQuery) -> Option<Zxid> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    find_in_log(&disk, Path::new(DIR), query).unwrap()
+    find_in_log(&disk, &recover_options().dirs, query).unwrap()
 }
 
 fn range(disk: &FaultDisk, after: Zxid, before: Zxid) -> Result<Vec<i64>, ReadError> {
@@ -139,6 +139,20 @@ fn gaps_and_damage_are_never_served() {
         assert!(range(&damaged, nth(3), nth(25)).is_err());
     }
     assert!(range(&missing, nth(3), nth(25)).is_err());
+}
+
+/// A purge that takes the end of an epoch leaves a log that goes on with the next one, as if nothing were missing.
+#[test]
+fn what_a_purge_took_is_missed() {
+    let disk = whole_server(&[1, 6, 13, 20], &[0, 3, 14, 16, 21]);
+    purge(&disk, &recover_options().dirs, 3).unwrap();
+    assert_eq!(list_logs(&disk, Path::new(DIR)).unwrap().first().map(|file| file.zxid), Some(nth(13)));
+    // The process goes on with the database that it began with before the purge.
+    for base in [Zxid::ZERO, nth(3), nth(10)] {
+        assert_eq!(find(&disk, &query(base, nth(11), nth(25))), None, "the last of epoch 1 is gone");
+        assert_eq!(find(&disk, &query(base, base, nth(25))), None);
+        assert_eq!(find(&disk, &query(base, nth(15), nth(25))), Some(nth(15)));
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn find(core: &Core, at: Zxid, before: Zxid) -> Result<Option<Zxid>, StorageErro
     let dirs = options::recover(&core.config).dirs;
     let base = *ensemble.base.lock();
     let size_limit = log_size_limit(&*core.disk, &dirs.snapshots, share)?;
-    find_in_log(&core.disk, &dirs.logs, &LogQuery { base, at, before, size_limit, limit: core.field_limit() })
+    find_in_log(&core.disk, &dirs, &LogQuery { base, at, before, size_limit, limit: core.field_limit() })
 }
 
 impl Depot for Data {

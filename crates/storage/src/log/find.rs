@@ -10,13 +10,14 @@ use zabra_types::Zxid;
 
 use super::reader::{LogReader, ReadError};
 use super::scan::for_each_entry;
-use crate::{Disk, StorageError, list_logs, valid_snapshots};
+use crate::{DataDirs, Disk, StorageError, list_logs, list_snapshots, valid_snapshots};
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogQuery {
     /// The snapshot that this server's database began with: when the process started, or later from a leader. What the
-    /// log has from before it is believed within the same epoch only, see [`find_in_log`].
+    /// log has from before it, or from before the oldest snapshot that is left, is believed within the same epoch only,
+    /// see [`find_in_log`].
     pub base: Zxid,
     /// The last transaction of the learner.
     pub at: Zxid,
@@ -33,12 +34,20 @@ pub struct LogQuery {
 /// [`LogReader::open_range`]. The log may be written to meanwhile.
 ///
 /// A genuine server that got a snapshot from a leader goes on with its old log files around, so that a log may go on with
-/// the first transaction of a new epoch while the end of the epoch before is missing, or was never committed. So in front
-/// of the base only an unbroken chain within its epoch proves anything.
+/// the first transaction of a new epoch while the end of the epoch before is missing, or was never committed. A purge may
+/// take the end of an epoch away just the same, but nothing behind the oldest snapshot that it leaves. So in front of the
+/// later of the two only an unbroken chain within its epoch proves anything.
 ///
 /// # Errors
 /// The disk failed, which is no reason to end: the learner can be sent a snapshot.
-pub fn find_in_log(disk: &Arc<dyn Disk>, dir: &Path, query: &LogQuery) -> Result<Option<Zxid>, StorageError> {
+pub fn find_in_log(
+    disk: &Arc<dyn Disk>,
+    dirs: &DataDirs,
+    query: &LogQuery,
+) -> Result<Option<Zxid>, StorageError> {
+    let dir = &dirs.logs;
+    let oldest = list_snapshots(&**disk, &dirs.snapshots)?.first().map(|oldest| oldest.zxid);
+    let query = &LogQuery { base: query.base.max(oldest.unwrap_or(query.base)), ..*query };
     let LogQuery { base, at, before, size_limit, limit } = *query;
     if at >= before || at < base && at.epoch() != base.epoch() {
         return Ok(None);
