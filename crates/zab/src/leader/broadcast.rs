@@ -54,6 +54,11 @@ impl Broadcast {
         self.committed
     }
 
+    /// The oldest `sync`, if it is due.
+    fn take_sync(&mut self, is_due: impl Fn(&PendingSync) -> bool) -> Option<PendingSync> {
+        if self.syncs.front().is_some_and(is_due) { self.syncs.pop_front() } else { None }
+    }
+
     pub(super) fn note_ack(&mut self, voter: ServerId, zxid: Zxid) {
         if let Some((_, acked)) = self.acked.iter_mut().find(|(id, _)| *id == voter) {
             *acked = zxid;
@@ -183,17 +188,27 @@ impl Leader {
         if self.established().is_none() {
             return;
         }
-        let before = self.broadcast.committed;
-        let committed = self.broadcast.decided(ctx.members, ctx.options.id, ctx.state.flushed);
+        let decided = self.broadcast.decided(ctx.members, ctx.options.id, ctx.state.flushed);
+        // A `sync` is answered in its place, in front of whatever was proposed after it: a read behind it would show its
+        // session a write that the session sent later. It needs no round to confirm this leader any more: a quorum has
+        // acknowledged what was proposed after it came.
+        while let Some(sync) = self.broadcast.take_sync(|sync| sync.behind < decided) {
+            self.commit_upto(ctx, sync.behind);
+            self.answer_sync(ctx, sync.syncer);
+        }
+        self.commit_upto(ctx, decided);
+        self.answer_syncs(ctx);
+    }
+
+    fn commit_upto(&mut self, ctx: &mut Context<'_>, committed: Zxid) {
+        let before = core::mem::replace(&mut self.broadcast.committed, committed);
         if committed == before {
             return;
         }
-        self.broadcast.committed = committed;
         for (link, learner) in &mut self.learners {
             learner.tell(ctx, *link, before, committed);
         }
         ctx.apply_upto(committed);
-        self.answer_syncs(ctx);
     }
 
     /// A `sync` is answered behind everything that was outstanding when it came, by a leader that still was one then.
@@ -205,17 +220,19 @@ impl Leader {
     }
 
     pub(super) fn answer_syncs(&mut self, ctx: &mut Context<'_>) {
-        while let Some(&PendingSync { behind, round, syncer }) = self.broadcast.syncs.front()
-            && behind <= self.broadcast.committed
-            && round <= self.confirmation.confirmed()
-        {
-            self.broadcast.syncs.pop_front();
-            match syncer {
-                Syncer::Own(token) => ctx.out.push(Output::Synced(token)),
-                // SYNC names no request: a learner's answers come in the order of its questions.
-                Syncer::Learner(link) if self.is_active(link) => ctx.send(link, PacketKind::Sync, Zxid::ZERO),
-                Syncer::Learner(_) => {}
-            }
+        let (committed, confirmed) = (self.broadcast.committed, self.confirmation.confirmed());
+        let is_due = |sync: &PendingSync| sync.behind <= committed && sync.round <= confirmed;
+        while let Some(sync) = self.broadcast.take_sync(is_due) {
+            self.answer_sync(ctx, sync.syncer);
+        }
+    }
+
+    fn answer_sync(&self, ctx: &mut Context<'_>, syncer: Syncer) {
+        match syncer {
+            Syncer::Own(token) => ctx.out.push(Output::Synced(token)),
+            // SYNC names no request: a learner's answers come in the order of its questions.
+            Syncer::Learner(link) if self.is_active(link) => ctx.send(link, PacketKind::Sync, Zxid::ZERO),
+            Syncer::Learner(_) => {}
         }
     }
 
