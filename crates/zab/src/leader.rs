@@ -175,10 +175,18 @@ impl Leader {
             }
             (_, kind) => Err(CloseReason::Unexpected(kind)),
         };
-        if let Err(why) = handled {
-            self.close(ctx, link, why);
-        }
-        Verdict::Stay
+        let Err(why) = handled else { return Verdict::Stay };
+        // A member that has promised a later epoch, to a leader that failed then, is lost to the ensemble as long as this
+        // reign lasts. A short election is the lesser evil. It cannot go on like that: each epoch is later than the last.
+        let outrun = matches!(why, CloseReason::PromisedLater(_))
+            && self.established().is_some()
+            && self
+                .learners
+                .get(&link)
+                .and_then(|learner| learner.server)
+                .is_some_and(|server| ctx.members.contains(server));
+        self.close(ctx, link, why);
+        if outrun { Verdict::LEAVE } else { Verdict::Stay }
     }
 
     /// A learner's link is gone.

@@ -42,6 +42,11 @@ impl Members {
         self.voters.contains(&server)
     }
 
+    /// Whether a server belongs to the ensemble.
+    pub fn contains(&self, server: ServerId) -> bool {
+        self.voters.contains(&server) || self.observers.contains(&server)
+    }
+
     /// Whether these servers, as far as they vote, are a quorum.
     pub fn is_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {
         self.is_quorum_of(|server| servers.contains(&server))

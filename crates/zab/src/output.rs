@@ -199,6 +199,8 @@ pub enum CloseReason {
     AheadOfLeader(Epoch, Zxid),
     /// It knows a later membership than this leader.
     ConfigAhead,
+    /// It has promised a later epoch than this leader's, and cannot join before there is a later leader.
+    PromisedLater(Epoch),
     /// A leader offers an epoch lower than the promised one.
     OldEpoch(Epoch),
     /// Its history has a gap, or goes back.
@@ -234,6 +236,9 @@ impl fmt::Display for CloseReason {
                 write!(f, "it is ahead of this leader: epoch {epoch}, last transaction {zxid}")
             }
             Self::ConfigAhead => f.write_str("it knows a later membership than this leader"),
+            Self::PromisedLater(epoch) => {
+                write!(f, "it has promised epoch {epoch}, which is later than this leader's")
+            }
             Self::OldEpoch(epoch) => write!(f, "it offers epoch {epoch}, but a later one has been promised"),
             Self::Gap { last, next } => write!(f, "transaction {next} does not follow {last}"),
             Self::UnexpectedCommit(zxid) => write!(f, "commit of {zxid}, which is not the oldest proposal"),

@@ -53,6 +53,9 @@ impl Leader {
         learner.enter(Phase::Introduced, beat);
         let voter = learner.voter();
         match self.stage.epoch() {
+            // It would refuse. A genuine leader leaves it at that, and the learner comes again and again until some other
+            // reason ends the reign; see `Leader::handle_packet`.
+            Some(epoch) if accepted > epoch => return Err(CloseReason::PromisedLater(accepted)),
             Some(epoch) => self.offer(ctx, link, epoch),
             None => self.gather(ctx, voter, accepted),
         }
