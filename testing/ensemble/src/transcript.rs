@@ -41,6 +41,8 @@ struct Half {
     pending: Vec<u8>,
     /// A database comes next.
     database: bool,
+    /// Its end is not among so many bytes.
+    searched: usize,
     /// The greeting has been said.
     greeted: bool,
 }
@@ -55,9 +57,18 @@ impl Half {
     }
 
     fn next_database(&mut self) -> Option<(String, usize)> {
-        let at = self.pending.windows(SNAPSHOT_END.len()).position(|window| window == SNAPSHOT_END)?;
-        self.database = false;
-        Some(("DATABASE".to_owned(), at + SNAPSHOT_END.len()))
+        let rest = &self.pending[self.searched..];
+        match rest.windows(SNAPSHOT_END.len()).position(|window| window == SNAPSHOT_END) {
+            Some(at) => {
+                let len = self.searched + at + SNAPSHOT_END.len();
+                (self.database, self.searched) = (false, 0);
+                Some(("DATABASE".to_owned(), len))
+            }
+            None => {
+                self.searched += rest.len().saturating_sub(SNAPSHOT_END.len() - 1);
+                None
+            }
+        }
     }
 
     fn next_packet(&mut self) -> Result<Option<(String, usize)>, String> {

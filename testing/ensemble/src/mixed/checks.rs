@@ -1,5 +1,6 @@
 //! What clients may expect of any ensemble, whatever its servers are.
 
+pub(super) mod operators;
 mod sessions;
 mod watches;
 mod writes;

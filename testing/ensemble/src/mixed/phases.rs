@@ -1,5 +1,8 @@
 //! What a mixed ensemble goes through.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use zabra_testkit::{Connected, RawRequest};
 
 use super::checks;
@@ -16,16 +19,20 @@ pub(super) const PHASES: &[Phase] = &[
     ("clients", clients),
     ("DIFF from memory", short_diff),
     ("DIFF from the log", long_diff),
+    ("DIFF amid writes", busy_diff),
     ("the leader dies", failover),
     ("TRUNC", trunc),
     ("SNAP", snap),
+    ("SNAP amid writes", busy_snap),
+    ("operators", operators),
 ];
 
 /// More transactions than a leader keeps in memory.
 const BEYOND_MEMORY: usize = 700;
 
 fn clients(stage: &mut Stage) -> Result<(), Failure> {
-    checks::run(stage)
+    checks::run(stage)?;
+    [1, 2, 4].into_iter().try_for_each(|id| stage.expect_digests(id))
 }
 
 /// Writes nodes through a server, many at a time.
@@ -41,6 +48,50 @@ fn write(stage: &Stage, via: u8, root: &str, count: usize) -> Result<(), Failure
         }
     }
     client.close()
+}
+
+/// Writes through a server without pause while `act` is being done.
+fn write_meanwhile(
+    stage: &mut Stage,
+    via: u8,
+    root: &str,
+    act: impl FnOnce(&mut Stage) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut client = stage.connect(via)?;
+    client.ok(&RawRequest::create(root, b"", 0))?;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut batch = 0;
+            while !over.load(Ordering::Relaxed) {
+                let path = |number: usize| format!("{root}/{batch}-{number}");
+                let creates: Vec<_> = (0..20)
+                    .map(|number| RawRequest::create(path(number).as_str(), &[b'x'; 2000], 0))
+                    .collect();
+                let replies = client.call_all(&creates).map_err(|error| error.to_string())?;
+                if let Some(reply) = replies.iter().find(|reply| reply.err != 0) {
+                    return Err(format!("a write meanwhile: {reply:?}"));
+                }
+                batch += 1;
+            }
+            Ok(batch)
+        });
+        let acted = act(stage);
+        over.store(true, Ordering::Relaxed);
+        let written = writer.join().map_err(|_| "the writer panicked")?;
+        acted?;
+        expect(written? > 0, || "nothing was written meanwhile".to_owned())
+    })
+}
+
+/// Nodes, and then for ever other data in them.
+fn nth_write(root: &str, number: usize) -> RawRequest {
+    const NODES: usize = 400;
+    let path = format!("{root}/{}", number % NODES);
+    match number {
+        ..NODES => RawRequest::create(path.as_str(), &[b'x'; 2000], 0),
+        _ => RawRequest::set_data(path.as_str(), Some(number.to_string().as_bytes()), -1),
+    }
 }
 
 /// Every server still writes, and every other reads it.
@@ -69,6 +120,18 @@ fn long_diff(stage: &mut Stage) -> Result<(), Failure> {
         stage.expect_sync(id, "DIFF")?;
     }
     write_everywhere(stage, "/after-long")
+}
+
+/// The leader keeps writing while both of the others that can be missed come back.
+fn busy_diff(stage: &mut Stage) -> Result<(), Failure> {
+    write_meanwhile(stage, 2, "/busy-diff", |stage| {
+        stage.kill(&[1, 4])?;
+        stage.revive(&[1, 4])
+    })?;
+    for id in [1, 4] {
+        stage.expect_sync(id, "DIFF")?;
+    }
+    stage.expect_agreement()
 }
 
 /// A session with an ephemeral node, to be found again later.
@@ -157,4 +220,31 @@ fn snap(stage: &mut Stage) -> Result<(), Failure> {
     }
     expect_traveller(stage, 4, "/snap", &session)?;
     write_everywhere(stage, "/after-snap")
+}
+
+/// A database of some size is sent while it changes.
+fn busy_snap(stage: &mut Stage) -> Result<(), Failure> {
+    let mut client = stage.connect(3)?;
+    for number in 0..20 {
+        client.ok(&RawRequest::create(format!("/large-{number}").as_str(), &[b'l'; 500_000], 0))?;
+    }
+    client.close()?;
+    write_meanwhile(stage, 2, "/busy-snap", |stage| {
+        stage.kill(&[1, 4])?;
+        for id in [1, 4] {
+            stage.wipe(id)?;
+        }
+        stage.revive(&[1, 4])
+    })?;
+    for id in [1, 4] {
+        stage.expect_sync(id, "SNAP")?;
+        stage.connect(id)?.sync()?;
+        stage.forgive_mismatches(id)?;
+    }
+    write_everywhere(stage, "/after-busy-snap")
+}
+
+fn operators(stage: &mut Stage) -> Result<(), Failure> {
+    checks::operators::parts(stage)?;
+    checks::operators::membership(stage)
 }

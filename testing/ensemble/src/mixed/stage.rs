@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
+use bytes::Bytes;
+use zabra_proto::{FieldLimit, QuorumPacket, ReceivedPacket, TxnType, decode_txn};
 use zabra_testkit::{Connected, EnsembleSpec, ServerSpec};
 
 use crate::Failure;
@@ -11,6 +13,7 @@ use crate::agree;
 use crate::client::{Client, expect};
 use crate::kind::{Kind, Programs};
 use crate::tapped::Tapped;
+use crate::transcript;
 
 /// Longer than any phase takes.
 const SESSION_TIMEOUT_MS: i32 = 60_000;
@@ -30,6 +33,7 @@ impl fmt::Display for Cast {
 pub(super) struct Stage {
     pub(super) tapped: Tapped,
     cast: Cast,
+    known_mismatches: [u64; 4],
 }
 
 /// All servers.
@@ -54,7 +58,7 @@ impl Stage {
             let kind = cast.0[usize::from(member.id()) - 1];
             member.set_program(programs.of(kind));
         }
-        let mut stage = Self { tapped, cast };
+        let mut stage = Self { tapped, cast, known_mismatches: [0; 4] };
         // Of two servers without history the one with the larger id leads.
         stage.tapped.spawn(2)?;
         stage.tapped.spawn(3)?;
@@ -131,7 +135,41 @@ impl Stage {
 
     /// What [`agree::expect_agreement`] says.
     pub(super) fn expect_agreement(&self) -> Result<(), Failure> {
-        agree::expect_agreement(&self.tapped.ensemble, |id| self.name(id))
+        let known = |id: u8| self.known_mismatches[usize::from(id) - 1];
+        agree::expect_agreement(&self.tapped.ensemble, |id| self.name(id), known)
+    }
+
+    /// Takes the digests that have not fitted so far at a server as explained. It was sent a database while that changed:
+    /// until it has caught up with all that it was given ahead of time, nothing fits.
+    pub(super) fn forgive_mismatches(&mut self, id: u8) -> Result<(), Failure> {
+        let mismatches = agree::digest_mismatches(&self.tapped.ensemble, id)?;
+        self.known_mismatches[usize::from(id) - 1] = mismatches;
+        Ok(())
+    }
+
+    /// Fails unless every transaction that changes anything, of those a learner was sent on its last connection, says the
+    /// digest that the tree has after it.
+    pub(super) fn expect_digests(&self, learner: u8) -> Result<(), Failure> {
+        let capture = self.tapped.last_of(learner).ok_or("it never was a learner")?;
+        let mut count = 0;
+        for line in transcript::lines(&capture)?
+            .iter()
+            .filter(|line| line.what == "PROPOSAL" || line.what == "INFORM")
+        {
+            let bytes = Bytes::copy_from_slice(&line.bytes);
+            let ReceivedPacket::Known(packet) = QuorumPacket::decode(&bytes, FieldLimit::default())? else {
+                return Err("a packet of a known kind is one".into());
+            };
+            let (header, _, digest) = decode_txn(packet.data.as_deref().unwrap_or_default())?;
+            if header.kind == TxnType::Error.code() {
+                continue;
+            }
+            expect(digest.is_some(), || {
+                format!("{} of {} has no digest: {header:?}", line.what, header.zxid)
+            })?;
+            count += 1;
+        }
+        expect(count > 0, || format!("{} was sent no transactions", self.name(learner)))
     }
 
     /// Keeps everybody's directories and says where they are.
