@@ -64,11 +64,8 @@ fn write_meanwhile(
         let writer = scope.spawn(|| {
             let mut batch = 0;
             while !over.load(Ordering::Relaxed) {
-                let path = |number: usize| format!("{root}/{batch}-{number}");
-                let creates: Vec<_> = (0..20)
-                    .map(|number| RawRequest::create(path(number).as_str(), &[b'x'; 2000], 0))
-                    .collect();
-                let replies = client.call_all(&creates).map_err(|error| error.to_string())?;
+                let requests: Vec<_> = (0..20).map(|number| nth_write(root, 20 * batch + number)).collect();
+                let replies = client.call_all(&requests).map_err(|error| error.to_string())?;
                 if let Some(reply) = replies.iter().find(|reply| reply.err != 0) {
                     return Err(format!("a write meanwhile: {reply:?}"));
                 }
