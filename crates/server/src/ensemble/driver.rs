@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 use zabra_proto::PacketKind;
 use zabra_types::{Now, Zxid};
 use zabra_zab::{Input, LinkId, Output, Role};
@@ -142,6 +142,9 @@ impl Carrier<'_> {
     fn count(&self, input: &Input) {
         let stats = &self.core.stats;
         match input {
+            Input::Notified { from, notification } => trace!(%from, ?notification, "heard"),
+            Input::PeerUp(peer) => trace!(%peer, "up"),
+            Input::PeerDown(peer) => trace!(%peer, "down"),
             Input::Propose { .. } => stats.proposal_count.increment(),
             Input::Packet { packet, .. } => match packet.kind {
                 PacketKind::Proposal => stats.learner_proposal_received_count.increment(),
@@ -188,6 +191,7 @@ impl Carrier<'_> {
                 }
             }
             Output::Notify { to, notification } => {
+                trace!(%to, ?notification, "telling");
                 if let Some(election) = ensemble.election() {
                     election.notify(to, &notification);
                 }
