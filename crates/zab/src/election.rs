@@ -74,6 +74,9 @@ pub(crate) struct Election {
     leader_looks: bool,
     /// Whether it is.
     is_established: bool,
+    /// Votes of a later round that came while this server was settled. Those who lose a leader do not all notice at the same
+    /// moment, and say their votes once.
+    early: BTreeMap<ServerId, (Now, Notification)>,
 }
 
 impl Election {
@@ -89,6 +92,7 @@ impl Election {
             electors: BTreeSet::new(),
             leader_looks: false,
             is_established: false,
+            early: BTreeMap::new(),
         }
     }
 
@@ -127,6 +131,15 @@ impl Election {
         self.round = Some(Round::new(self.own_vote(ctx), ctx.now, ctx.options));
         ctx.out.push(Output::DialPeers);
         self.tell_voters(ctx);
+        for (from, (at, notification)) in core::mem::take(&mut self.early) {
+            // Older ones may be of an election long over.
+            if ctx.now.since(at) <= ctx.options.finalize_wait
+                && notification.election_epoch >= self.clock
+                && let Some(elected) = self.count(ctx, from, &notification)
+            {
+                return Some(elected);
+            }
+        }
         self.conclude(ctx)
     }
 
@@ -148,6 +161,7 @@ impl Election {
             }
             return None;
         }
+        self.early.remove(&from);
         match (&self.round, notification.state) {
             (Some(_), _) => self.count(ctx, from, notification),
             (None, ServerState::Looking) if self.state != ServerState::Looking => {
@@ -155,6 +169,9 @@ impl Election {
                     self.answer(ctx, from, self.vote);
                 }
                 self.note_looking(from, &Vote::of(notification));
+                if notification.election_epoch > self.clock {
+                    self.early.insert(from, (ctx.now, notification.clone()));
+                }
                 None
             }
             (None, ServerState::Following | ServerState::Leading) => {
@@ -184,6 +201,7 @@ impl Election {
     /// A connection is gone, or none could be made.
     pub(crate) fn peer_down(&mut self, ctx: &mut Context<'_>, server: ServerId) -> Option<Elected> {
         self.reachable.insert(server, false);
+        self.early.remove(&server);
         self.conclude(ctx)
     }
 

@@ -102,6 +102,29 @@ fn an_observer_answers_nobody() {
 }
 
 /// Between the end of a role and the next election.
+/// Two servers lose their leader, and the second notices a moment after the first has said its vote.
+#[test]
+fn a_vote_that_came_too_early_counts_when_the_election_begins() {
+    for (heard, begins, elected) in
+        [(100, 101, Some(Elected::Following(id(3)))), (100, 2000, None), (100, 101, None)]
+    {
+        let mut server = server(2);
+        server.call(at(0), |election, ctx| election.begin(ctx));
+        server.call(at(0), |election, ctx| election.peer_down(ctx, id(1)));
+        let (settled, _) =
+            server.call(at(1), |election, ctx| election.handle(ctx, id(3), &looking(id(3), 1)));
+        assert_eq!(settled, Some(Elected::Following(id(3))));
+        let early = looking(id(3), 2);
+        server.call(at(heard), |election, ctx| election.handle(ctx, id(3), &early));
+        if elected.is_none() && begins < 1000 {
+            // It went, or thought better of it.
+            server.call(at(heard), |election, ctx| election.peer_down(ctx, id(3)));
+        }
+        let (outcome, _) = server.call(at(begins), |election, ctx| election.begin(ctx));
+        assert_eq!(outcome, elected, "{heard} {begins}");
+    }
+}
+
 #[test]
 fn a_server_that_has_left_its_role_says_so() {
     let mut server = Server::new(id(1), &members([1], [4]), durable(1, Zxid::new(Epoch::new(1), 5)));
