@@ -27,6 +27,9 @@ pub(crate) struct State {
     pub(crate) data_missing: bool,
     /// The history cannot be brought in step with the leader's by DIFF or TRUNC. It is good for votes all the same.
     pub(crate) snapshot_needed: bool,
+    /// The highest epoch that a member was found to have promised and that this server, leading, could not offer. Its next reign
+    /// is later, so that it comes to that once.
+    pub(crate) promised_elsewhere: Epoch,
     /// The stores under way, in order.
     stores: VecDeque<Store>,
     tickets: u64,
@@ -57,6 +60,7 @@ impl State {
             applied: last,
             data_missing,
             snapshot_needed: false,
+            promised_elsewhere: Epoch::default(),
             stores: VecDeque::new(),
             tickets: 0,
             links: 0,

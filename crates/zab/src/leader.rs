@@ -116,7 +116,8 @@ impl Leader {
             confirmation: Confirmation::default(),
             beats: Beats::from(ctx.now, ctx.options.tick),
         };
-        leader.gather(ctx, Some(ctx.options.id), ctx.state.accepted_epoch);
+        let promised = ctx.state.accepted_epoch.max(ctx.state.promised_elsewhere);
+        leader.gather(ctx, Some(ctx.options.id), promised);
         leader
     }
 
@@ -176,17 +177,20 @@ impl Leader {
             (_, kind) => Err(CloseReason::Unexpected(kind)),
         };
         let Err(why) = handled else { return Verdict::Stay };
-        // A member that has promised a later epoch, to a leader that failed then, is lost to the ensemble as long as this
-        // reign lasts. A short election is the lesser evil. It cannot go on like that: each epoch is later than the last.
-        let outrun = matches!(why, CloseReason::PromisedLater(_))
-            && self.established().is_some()
-            && self
-                .learners
-                .get(&link)
-                .and_then(|learner| learner.server)
-                .is_some_and(|server| ctx.members.contains(server));
+        let is_member = || {
+            let server = self.learners.get(&link).and_then(|learner| learner.server);
+            server.is_some_and(|server| ctx.members.contains(server))
+        };
+        let outrun = match why {
+            CloseReason::PromisedLater(epoch) if is_member() => Some(epoch),
+            _ => None,
+        };
         self.close(ctx, link, why);
-        if outrun { Verdict::LEAVE } else { Verdict::Stay }
+        let Some(epoch) = outrun else { return Verdict::Stay };
+        // A member that has promised a later epoch, to a leader that failed then, is lost to the ensemble as long as this
+        // reign lasts. A short election is the lesser evil. It cannot go on like that: the next reign is later.
+        ctx.state.promised_elsewhere = ctx.state.promised_elsewhere.max(epoch);
+        if self.established().is_some() { Verdict::LEAVE } else { Verdict::Stay }
     }
 
     /// A learner's link is gone.
