@@ -19,9 +19,72 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a server: standalone on 127.0.0.1:2181 with no argument, or as a zoo.cfg says
     Server(ServerArguments),
+    /// Run a local ensemble of several servers, and look at it
+    #[command(subcommand)]
+    Ensemble(EnsembleCommand),
+    /// Tell how servers are, as zkServer.sh status does
+    Status(StatusArguments),
     /// Work on the data of a server that is not running
     #[command(subcommand)]
     Data(DataCommand),
+}
+
+/// The commands on local ensembles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnsembleCommand {
+    /// Start a local ensemble, make it first if there is none, and run it until Ctrl-C
+    Up(UpArguments),
+    /// Tell how the servers of a local ensemble are
+    Status(EnsembleStatusArguments),
+}
+
+/// Arguments of `zabra ensemble up`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Every server is a process of its own and listens on 127.0.0.1 only. Its configuration, data and log are in
+DIR/server.N. A later `up` with the same directory goes on with the same servers and data.
+
+The table goes to standard output, again each time something in it changes; everything else goes to standard error.")]
+pub(crate) struct UpArguments {
+    /// Servers that vote [default: 3, or what is there]
+    #[arg(long, value_name = "N")]
+    pub(crate) servers: Option<u16>,
+    /// Servers that only observe [default: none, or what is there]
+    #[arg(long, value_name = "N")]
+    pub(crate) observers: Option<u16>,
+    /// Where the ensemble is, or is to be
+    #[arg(long, default_value = "./zabra-ensemble")]
+    pub(crate) dir: PathBuf,
+    /// Clients' ports from this one on, the other ports a hundred and two hundred further; 0 is any that are free
+    /// [default: 2181 if all are free, else any]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port_base: Option<u16>,
+    /// One JSON object a line instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `zabra ensemble status`.
+#[derive(Args, Debug)]
+pub(crate) struct EnsembleStatusArguments {
+    /// Where the ensemble is
+    #[arg(long, default_value = "./zabra-ensemble")]
+    pub(crate) dir: PathBuf,
+    /// A JSON object instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `zabra status`.
+#[derive(Args, Debug)]
+#[command(after_help = "The exit code is 0 when all of them serve clients, else 1.")]
+pub(crate) struct StatusArguments {
+    /// The servers, host:port, also with commas between them as in a connect string
+    #[arg(value_name = "SERVER", default_value = "127.0.0.1:2181")]
+    pub(crate) servers: Vec<String>,
+    /// A JSON array instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The commands on data.

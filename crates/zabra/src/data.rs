@@ -1,6 +1,5 @@
 //! `zabra data`: work on the data of a server that is not running.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use zabra_proto::{FieldLimit, FrameLimits};
@@ -11,6 +10,7 @@ use zabra_types::Zxid;
 
 use crate::cli::RepairArguments;
 use crate::exit::{Code, Failure};
+use crate::stdio::print;
 
 /// Tells where the log is damaged and what a repair would cut; does it when told to.
 pub(crate) fn repair(arguments: &RepairArguments) -> Result<(), Failure> {
@@ -60,14 +60,4 @@ fn place(arguments: &RepairArguments) -> Result<(DataDirs, FieldLimit), Failure>
 
 fn failed(error: StorageError) -> Failure {
     Failure::new(Code::DataDirectory, chain(&error))
-}
-
-/// Data goes to stdout. Nobody listening any more is no failure.
-fn print(line: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Code::Unexpected, format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -2,9 +2,13 @@
 
 mod cli;
 mod data;
+mod ensemble;
 mod exit;
 mod logging;
+mod probe;
 mod server;
+mod status;
+mod stdio;
 mod voice;
 
 use std::process::ExitCode;
@@ -15,6 +19,8 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let outcome = match cli.command {
         cli::Command::Server(arguments) => server::run(&arguments),
+        cli::Command::Ensemble(command) => ensemble::run(&command),
+        cli::Command::Status(arguments) => status::run(&arguments),
         cli::Command::Data(cli::DataCommand::Repair(arguments)) => data::repair(&arguments),
     };
     match outcome {

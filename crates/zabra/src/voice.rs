@@ -1,14 +1,13 @@
 //! How the server speaks besides its log: in lines for a person, or, when the log is JSON, in records of that log, so
 //! that whoever reads standard error finds nothing else there.
 
-use std::io::Write;
-
 use tracing::{error, info, warn};
 use zabra_server::config::{Mode, Notice};
 use zabra_server::{Recovery, Server};
 
 use crate::cli::LogFormat;
 use crate::exit::Failure;
+use crate::stdio::tell;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl Voice {
     /// Says something.
     pub(crate) fn say(self, line: &str) {
         match self {
-            Self::Lines => write_line(line),
+            Self::Lines => tell(line),
             Self::Records => info!("{line}"),
         }
     }
@@ -39,7 +38,7 @@ impl Voice {
     /// Says what is remarkable about the configuration.
     pub(crate) fn notice(self, notice: &Notice) {
         match self {
-            Self::Lines => write_line(&notice.to_string()),
+            Self::Lines => tell(&notice.to_string()),
             Self::Records => warn!(setting = %notice.subject, "{}", notice.text),
         }
     }
@@ -85,18 +84,18 @@ impl Voice {
                 "serving"
             ),
             Self::Lines => {
-                write_line(&format!("zabra {} {mode}", env!("CARGO_PKG_VERSION")));
-                write_line(&format!("  clients  {}", server.client_address()));
+                tell(&format!("zabra {} {mode}", env!("CARGO_PKG_VERSION")));
+                tell(&format!("  clients  {}", server.client_address()));
                 for (what, url) in [("admin  ", admin), ("metrics", metrics)] {
                     if let Some(url) = url {
-                        write_line(&format!("  {what}  {url}"));
+                        tell(&format!("  {what}  {url}"));
                     }
                 }
-                write_line(&format!("  data     {}", storage.data_dir.display()));
+                tell(&format!("  data     {}", storage.data_dir.display()));
                 if storage.data_log_dir != storage.data_dir {
-                    write_line(&format!("  log      {}", storage.data_log_dir.display()));
+                    tell(&format!("  log      {}", storage.data_log_dir.display()));
                 }
-                write_line(&format!("  found    {}", told(found)));
+                tell(&format!("  found    {}", told(found)));
             }
         }
     }
@@ -116,10 +115,4 @@ fn told(found: &Recovery) -> String {
         ),
         None => "nothing; this is a new, empty database".to_owned(),
     }
-}
-
-/// Notices go to stderr: stdout is for data.
-fn write_line(line: &str) {
-    // Nobody may be listening any more; that is no failure of the server.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
