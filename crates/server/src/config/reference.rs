@@ -37,7 +37,7 @@ A server takes `zoo.cfg` as ZooKeeper does, and the same `-D` flags from the env
 | Here | Meaning |
 |---|---|
 | yes | It does what it says. |
-| ensemble | It is read and checked, and matters to members of an ensemble only. |
+| ensemble | It does what it says, and matters to members of an ensemble only. |
 | not yet | It is read and kept, but the feature is not there yet. A notice says so. |
 | refused | It is read, but the feature is not there yet, and a server that needs it refuses to start. |
 | no effect | It is accepted with a notice. It tunes something that only the Java server has. |

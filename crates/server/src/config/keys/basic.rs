@@ -88,7 +88,7 @@ pub(super) static KEYS: &[Key] = &[
         .about("A local session becomes global with its first ephemeral node."),
     Key::new("reconfigEnabled", Bool(|d, on| d.config.reconfig_enabled = on))
         .file()
-        .class(Class::Ensemble)
+        .class(Class::Refused)
         .default("false")
         .about("Membership may change at run time."),
 ];

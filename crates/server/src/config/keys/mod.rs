@@ -88,7 +88,7 @@ pub(super) enum Reach {
 pub(super) enum Class {
     /// It does what it says.
     Honoured,
-    /// It matters to members of an ensemble only, which are not served yet.
+    /// It does what it says, to members of an ensemble only.
     Ensemble,
     /// It is read, but the feature is not there yet; it is missed quietly.
     NotYet,

@@ -79,12 +79,15 @@ pub(super) static KEYS: &[Key] = &[
         .default("false")
         .about("Quorum and election ports take every address of the machine."),
     named("syncEnabled", Bool(|d, on| d.config.quorum.observer_sync = on))
+        .class(Class::JavaOnly("observers always do, and need not copy the database when they start"))
         .default("true")
         .about("Observers write log and snapshots too."),
     property("observer.syncEnabled", Bool(|d, on| d.observer_sync = Some(on)))
+        .class(Class::JavaOnly("observers always do, and need not copy the database when they start"))
         .default("`syncEnabled`")
         .about("The same as `syncEnabled`, and stronger."),
     named("observerMasterPort", Int(|d, n| d.config.quorum.observer_master_port = u16::try_from(n).ok().filter(|port| *port > 0)))
+        .class(Class::NotYet)
         .default("0, off")
         .unit("port")
         .about("Followers serve observers on this port."),
@@ -96,6 +99,7 @@ pub(super) static KEYS: &[Key] = &[
     named("multiAddress.reachabilityCheckEnabled", Bool(|d, on| d.config.quorum.multi_address.reachability_check = on))
         .reach(super::Reach::Property)
         .strict()
+        .class(Class::JavaOnly("all addresses are tried at the same time"))
         .default("true")
         .about("Addresses are probed before use."),
     named(
@@ -104,10 +108,12 @@ pub(super) static KEYS: &[Key] = &[
     )
     .reach(super::Reach::Property)
     .strict()
+    .class(Class::JavaOnly("all addresses are tried at the same time"))
     .default("1000")
     .unit("ms")
     .about("How long a probe may take."),
     named("oraclePath", Path(|d, path| d.config.quorum.oracle = Some(path)))
+        .class(Class::Refused)
         .default("none")
         .unit("path")
         .about("A file that breaks the tie of two servers."),
@@ -130,6 +136,7 @@ pub(super) static KEYS: &[Key] = &[
         .unit("tries")
         .about("How often the election port is tried; 0 is for ever."),
     property("tcpKeepAlive", Bool(|d, on| d.config.quorum.tcp_keep_alive = on))
+        .class(Class::JavaOnly("connections between servers always have it"))
         .default("false")
         .about("TCP keep-alive on election sockets."),
     property(
@@ -152,6 +159,7 @@ pub(super) static KEYS: &[Key] = &[
         .about("The pause between attempts to reach the leader."),
     property("leader.maxTimeToWaitForEpoch", Int(|d, n| d.config.quorum.epoch_wait_max = limit_ms(n)))
         .also(&["maxTimeToWaitForEpoch"])
+        .class(Class::JavaOnly("a leader gives up as soon as voters that it needs have turned away"))
         .default("-1, off")
         .unit("ms")
         .about("A leader gives up sooner when voters went missing."),
@@ -166,6 +174,7 @@ pub(super) static KEYS: &[Key] = &[
         .unit("learners")
         .about("Differences sent to learners at once."),
     property("observer.reconnectDelayMs", Long(|d, n| d.config.quorum.observer_reconnect_delay = millis(n)))
+        .class(Class::NotYet)
         .default("0")
         .unit("ms")
         .about("How long an observer waits after it lost its leader."),
@@ -174,17 +183,20 @@ pub(super) static KEYS: &[Key] = &[
         .unit("ms")
         .about("How long an observer waits before it looks for a leader."),
     property("observerMaster.sizeLimit", Int(|d, n| d.config.quorum.observer_master_bytes_max = count(n)))
+        .class(Class::NotYet)
         .default("33554432")
         .unit("bytes")
         .about("Recent packets that a follower keeps for observers."),
-    named("sslQuorum", Bool(|d, on| d.config.quorum.tls = on)).default("false").about("Servers talk TLS."),
+    named("sslQuorum", Bool(|d, on| d.config.quorum.tls = on)).class(Class::Refused).default("false").about("Servers talk TLS."),
     named("portUnification", Bool(|d, on| d.config.quorum.port_unification = on))
+        .class(Class::Refused)
         .default("false")
         .about("The quorum port takes TLS and plain at once."),
     named("sslQuorumReloadCertFiles", Bool(|d, on| d.config.quorum_tls.reload = on))
         .default("false")
         .about("Changed key and trust stores are read again."),
     named("quorum.auth.enableSasl", Bool(|d, on| d.quorum_sasl = on))
+        .class(Class::Refused)
         .default("false")
         .about("SASL between servers."),
     named("quorum.auth.serverRequireSasl", Bool(|d, on| d.quorum_auth.server_required = on))
