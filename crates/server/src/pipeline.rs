@@ -148,20 +148,26 @@ impl Pace {
     }
 }
 
-/// Ends the server when the log thread panics: clients must not wait for answers that never come.
-pub(crate) struct Bereaved<'a>(pub(crate) &'a Core);
+/// Ends the server when something panics that it cannot do without: clients must not wait for answers that never come,
+/// and a state that is half changed must not decide anything.
+pub(crate) struct Bereaved<'a> {
+    /// The server.
+    pub(crate) core: &'a Core,
+    /// What it cannot do without.
+    pub(crate) of: &'static str,
+}
 
 impl Drop for Bereaved<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail("the log thread panicked; please report the message above".to_owned());
+            self.core.fail(format!("{} panicked; please report the message above", self.of));
         }
     }
 }
 
 /// The log thread: runs until the queue is closed and drained, or the disk fails.
 pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshots) {
-    let _bereaved = Bereaved(core);
+    let _bereaved = Bereaved { core, of: "the log thread" };
     let mut batch = Vec::new();
     let pace = Pace::new(&core.config.storage);
     while core.queue.take(&mut batch, &pace) {

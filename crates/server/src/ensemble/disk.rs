@@ -44,7 +44,7 @@ pub(super) fn carry_out(
 
 /// Forgets what the leader does not have, on the disk and, if it is there, in memory.
 fn truncate(core: &Core, ensemble: &Ensemble, log: &mut TxnLog, zxid: Zxid) -> Result<bool, String> {
-    let _no_snapshot = core.snapshotting_unheld();
+    let _no_snapshot = core.snapshotting.lock();
     let reload = core.tree.read().last_zxid() > zxid;
     let truncated = match zabra_storage::truncate(&core.disk, &options::recover(&core.config), zxid, reload) {
         Ok(truncated) => truncated,

@@ -18,6 +18,7 @@ use super::store::Job;
 use super::{Ensemble, Member, Standing, requests};
 use crate::commit::{Aftermath, apply_decided};
 use crate::core::{Brain, Core};
+use crate::pipeline::Bereaved;
 use crate::stats::millis;
 
 impl Core {
@@ -35,6 +36,7 @@ impl Core {
     /// Tells the peer what waits in the brain, and does what it says. No other lock is held.
     pub(crate) fn run_peer(&self, brain: &mut Brain, after: &mut Aftermath) {
         let (Some(ensemble), Some(member)) = (&self.ensemble, &mut brain.member) else { return };
+        let _bereaved = Bereaved { core: self, of: "what decides in the ensemble" };
         let mut inputs = mem::take(&mut member.inputs);
         let mut outputs = mem::take(&mut member.outputs);
         let mut carrier = Carrier { core: self, ensemble, after };
@@ -81,6 +83,7 @@ impl Core {
             let mut brain = self.brain.lock();
             let mut outputs = Vec::new();
             let Some(member) = &mut brain.member else { return };
+            let _bereaved = Bereaved { core: self, of: "what decides in the ensemble" };
             call(member, self.clock.now(), &mut outputs);
             let mut carrier = Carrier { core: self, ensemble, after: &mut after };
             for output in outputs {

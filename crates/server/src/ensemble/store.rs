@@ -96,7 +96,7 @@ impl StoreQueue {
 
 /// The thread: runs until the queue is closed and drained, or the disk fails.
 pub(crate) fn run_store(core: &Arc<Core>, ensemble: &Ensemble, log: TxnLog, snapshots: Snapshots) {
-    let _bereaved = Bereaved(core);
+    let _bereaved = Bereaved { core, of: "the log thread" };
     let pace = Pace::new(&core.config.storage);
     let mut store = Store { core, ensemble, log, snapshots, reports: Vec::new(), unreported: None };
     let mut batch = Vec::new();
