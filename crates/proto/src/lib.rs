@@ -33,9 +33,9 @@ pub use multi::{MultiOp, MultiRead, read_multi, read_multi_read, write_multi_end
 pub use op::{OpClass, OpCode};
 pub use quorum::{
     AckEpochData, ELECTION_HELLO_ADDRESSES_LEN_MAX, ElectionHello, ForwardedRequest, LearnerInfo,
-    NOTIFICATION_LEN_MAX, Notification, PROTOCOL_VERSION, PacketKind, QuorumPacket, ReceivedPacket,
-    RevalidateAsk, RevalidateReply, ServerState, SessionTouch, read_protocol_version, read_touches,
-    split_notification, split_packet,
+    NOTIFICATION_LEN_MAX, Notification, PROTOCOL_VERSION, PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG, PacketKind,
+    QuorumPacket, ReceivedPacket, RevalidateAsk, RevalidateReply, ServerState, SessionTouch,
+    read_protocol_version, read_touches, split_notification, split_packet,
 };
 pub use record::{get_persisted, put_event, put_persisted, put_stat};
 pub use reply::{put_error_result, put_reply_header};

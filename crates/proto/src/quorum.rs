@@ -10,8 +10,8 @@ mod notification;
 mod packet;
 
 pub use body::{
-    AckEpochData, ForwardedRequest, LearnerInfo, PROTOCOL_VERSION, RevalidateAsk, RevalidateReply,
-    SessionTouch, read_protocol_version, read_touches,
+    AckEpochData, ForwardedRequest, LearnerInfo, PROTOCOL_VERSION, PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG,
+    RevalidateAsk, RevalidateReply, SessionTouch, read_protocol_version, read_touches,
 };
 pub use hello::{ELECTION_HELLO_ADDRESSES_LEN_MAX, ElectionHello};
 pub use notification::{NOTIFICATION_LEN_MAX, Notification, ServerState, split_notification};

@@ -11,6 +11,11 @@ use crate::{DecodeError, DecodeReason, Put, Reader};
 /// The protocol of the quorum port since 3.4.
 pub const PROTOCOL_VERSION: i32 = 0x1_0000;
 
+/// What a learner speaks for whom a snapshot takes the place of its log. A genuine learner keeps the log and replays what is
+/// behind the snapshot when it starts again, so a leader has to take care. Genuine leaders see no difference: they ask
+/// whether it is at least [`PROTOCOL_VERSION`].
+pub const PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG: i32 = 0x1_0001;
+
 /// How a learner introduces itself, in FOLLOWERINFO and OBSERVERINFO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearnerInfo {

@@ -3,7 +3,10 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use zabra_proto::{AckEpochData, LearnerInfo, PROTOCOL_VERSION, PacketKind, QuorumPacket};
+use zabra_proto::{
+    AckEpochData, LearnerInfo, PROTOCOL_VERSION, PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG, PacketKind,
+    QuorumPacket,
+};
 use zabra_types::{Epoch, ServerId, Zxid};
 
 use super::learner::LearnerKind;
@@ -50,6 +53,7 @@ impl Leader {
         let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
         learner.server = info.server;
         learner.kind = kind;
+        learner.replaces_log = info.protocol_version >= PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG;
         learner.enter(Phase::Introduced, beat);
         let voter = learner.voter();
         match self.stage.epoch() {

@@ -10,6 +10,8 @@ pub(super) struct Learner {
     /// Who it is; none before it has said so, and of observers without an id.
     pub(super) server: Option<ServerId>,
     pub(super) kind: LearnerKind,
+    /// Whether it drops its log for a snapshot; a genuine one does not.
+    pub(super) replaces_log: bool,
     pub(super) phase: Phase,
     /// The beat of its connecting.
     pub(super) accepted: u64,
@@ -133,6 +135,7 @@ impl Learner {
         Self {
             server: None,
             kind: LearnerKind::Follower,
+            replaces_log: false,
             phase: Phase::Connected,
             accepted: beat,
             since: beat,

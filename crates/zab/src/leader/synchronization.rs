@@ -47,7 +47,7 @@ impl Leader {
             return self.close(ctx, link, why);
         }
         let beat = self.beats.count();
-        let established = self.established();
+        let place = self.snapshot_place(ctx, link, last);
         let Some(learner) = self.learners.get_mut(&link) else { return };
         let (mode, sending) = match choice {
             Choice::SearchLog => {
@@ -72,13 +72,7 @@ impl Leader {
             }
             Choice::Snap => {
                 let applied = ctx.state.applied;
-                // A genuine learner keeps its log when it gets a snapshot, and replays what is behind the snapshot's zxid
-                // when it starts again. So the snapshot must not stand before anything the learner has and this leader
-                // has not; the beginning of the established epoch does not, and says as much.
-                let zxid = match established {
-                    Some(epoch) if last > applied => applied.max(Zxid::new(epoch, 0)),
-                    _ => applied,
-                };
+                let zxid = place.unwrap_or(applied);
                 ctx.send(link, PacketKind::Snap, zxid);
                 ctx.out.push(Output::SendSnapshot { link });
                 send_history(ctx, link, applied, self.broadcast.committed(), learner.is_observer());
@@ -92,14 +86,28 @@ impl Leader {
         }
     }
 
+    /// Under which zxid a learner whose history ends with `last` may get a snapshot; none if it must not get one now.
+    ///
+    /// A genuine learner keeps its log when it gets a snapshot, and replays what is behind the snapshot's zxid when it starts
+    /// again. So the snapshot must not stand before anything the learner has and this leader has not. The beginning of the
+    /// epoch does not, but only once it is established: later leaders take it to say what is before it.
+    fn snapshot_place(&self, ctx: &Context<'_>, link: LinkId, last: Zxid) -> Option<Zxid> {
+        let (applied, committed) = (ctx.state.applied, self.broadcast.committed());
+        let replaces_log = self.learners.get(&link).is_some_and(|learner| learner.replaces_log);
+        let beginning = Zxid::new(self.stage.epoch().unwrap_or_default(), 0);
+        if last <= applied {
+            Some(applied)
+        } else if self.established().is_some() {
+            Some(applied.max(beginning))
+        } else {
+            // What is committed is sent behind the snapshot.
+            (replaces_log || last <= committed || is_beginning_of_epoch(last)).then_some(applied)
+        }
+    }
+
     /// Why a learner cannot be synchronized now.
     fn refusal(&self, ctx: &Context<'_>, link: LinkId, last: Zxid, choice: Choice) -> Option<CloseReason> {
-        if choice == Choice::Snap
-            && self.established().is_none()
-            && last > self.broadcast.committed()
-            && !is_beginning_of_epoch(last)
-        {
-            // The snapshot would stand before what the learner has; see above. Once the epoch is established it will not.
+        if choice == Choice::Snap && self.snapshot_place(ctx, link, last).is_none() {
             let epoch = self.stage.epoch().unwrap_or_default();
             return Some(CloseReason::AheadOfLeader(epoch, last));
         }

@@ -1,7 +1,8 @@
 //! From the first word to the beginning of synchronization (`Learner.registerWithLeader`).
 
 use zabra_proto::{
-    AckEpochData, LearnerInfo, PROTOCOL_VERSION, PacketKind, QuorumPacket, read_protocol_version,
+    AckEpochData, LearnerInfo, PROTOCOL_VERSION, PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG, PacketKind,
+    QuorumPacket, read_protocol_version,
 };
 use zabra_types::{Epoch, Zxid};
 
@@ -28,7 +29,7 @@ impl Discovery {
     pub(super) fn begin(ctx: &mut Context<'_>, line: &Line) -> Self {
         let info = LearnerInfo {
             server: Some(ctx.options.id),
-            protocol_version: PROTOCOL_VERSION,
+            protocol_version: PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG,
             config_version: ctx.members.version,
         };
         let kind = match line.kind {
