@@ -10,6 +10,7 @@ mod engine;
 mod failover;
 mod measure;
 mod paced;
+mod rejoin;
 mod row;
 mod scale;
 mod snapshots;
@@ -46,6 +47,8 @@ enum Command {
     Snapshots(snapshots::Args),
     /// Kill the leaders of ensembles and measure how long they do not write.
     Failover(failover::Args),
+    /// Restart a follower with a large tree and measure what writers feel.
+    Rejoin(rejoin::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::Scale(args) => scale::scale(&args, &mut out),
         Command::Snapshots(args) => snapshots::snapshots(&args, &mut out),
         Command::Failover(args) => failover::failover(&args, &mut out),
+        Command::Rejoin(args) => rejoin::rejoin(&args, &mut out),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
