@@ -1,6 +1,7 @@
 //! Servers that form an ensemble, each of whatever kind.
 
 use crate::server::{HarnessError, Program, ServerProcess, ServerSpec, free_port};
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -56,10 +57,18 @@ impl EnsembleSpec {
     /// # Errors
     /// There is no room for them.
     pub fn create(self) -> Result<Ensemble, HarnessError> {
-        let port = || free_port().map_err(HarnessError::io("finding a free port"));
         let mut members = Vec::new();
+        // Nobody listens on a port yet, so it may be offered again.
+        let mut taken = BTreeSet::new();
         for id in 1..=self.voters + self.observers {
             let mut server = self.server.clone().create()?;
+            taken.insert(server.addr().port());
+            let mut port = || loop {
+                let port = free_port().map_err(HarnessError::io("finding a free port"))?;
+                if taken.insert(port) {
+                    return Ok::<_, HarnessError>(port);
+                }
+            };
             let observer = id > self.voters;
             if observer {
                 let spec = server.spec_mut();
