@@ -61,7 +61,7 @@ pub enum InstallError {
 /// Replaces the database on the disk by `tree`, adopted from a leader and holding everything up to `zxid`: its snapshot
 /// becomes the only one, and every log is removed. When the call returns the new database is on the disk.
 ///
-/// After a crash on the way the old database is there, untouched, or [`crate::recover`] finishes, and the new one is. The
+/// After a crash on the way the old database is there, untouched, or [`crate::recover()`] finishes, and the new one is. The
 /// epoch files are not touched: `currentEpoch` is raised when what was logged behind the snapshot is on the disk too.
 ///
 /// What is given up: transactions after `zxid` in the old log. Those of epochs before the leader's are divergent, because

@@ -3,7 +3,7 @@
 //! Everything goes through the [`Disk`] trait, so that tests can pull the plug at any call. The crate knows no
 //! thread, no network and no configuration file; it keeps no clock except to say how long a sync took.
 //!
-//! Start with [`recover`], then [`TxnLog`] and [`write_snapshot`]. Whatever was not flushed was not promised; a
+//! Start with [`recover()`], then [`TxnLog`] and [`write_snapshot`]. Whatever was not flushed was not promised; a
 //! failed write or sync closes the log for good; damage is refused with its file and offset, never skipped.
 
 mod dirs;

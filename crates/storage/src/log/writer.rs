@@ -199,7 +199,7 @@ impl TxnLog {
         Ok(flushed)
     }
 
-    /// After what is on the disk was changed from outside, by [`crate::truncate`] or [`crate::install_snapshot`]: the next
+    /// After what is on the disk was changed from outside, by [`crate::truncate()`] or [`crate::install_snapshot`]: the next
     /// transaction comes after `last` and begins a new file.
     ///
     /// # Errors
