@@ -137,6 +137,7 @@ pub(super) fn links(config: &Config, ensemble: &Ensemble) -> LinkOptions {
         field_limit: zabra_proto::FieldLimit(options::limits(config).field_len_max),
         links_max: ensemble.membership.servers.len() + LINKS_SPARE,
         queue_bytes_max: QUEUE_BYTES_MAX,
+        stall_max: config.sessions.tick_time * ensemble.init_limit_ticks,
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct LinkOptions {
     pub(crate) links_max: usize,
     /// Bytes that may wait to be sent on one link.
     pub(crate) queue_bytes_max: usize,
+    /// How long the other side may take none of what is sent to it.
+    pub(crate) stall_max: Duration,
 }
 
 /// The data that links send and receive. Called on threads that may block.
@@ -178,6 +180,8 @@ enum Ended {
     History(String),
     #[error("it does not take what is sent to it: {0} bytes wait")]
     Full(usize),
+    #[error("it has taken nothing of what is sent to it for {0:?}")]
+    Stalled(Duration),
 }
 
 impl Links {

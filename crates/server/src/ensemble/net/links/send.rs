@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc::channel;
+use tokio::time::timeout;
 use zabra_proto::{PacketKind, QuorumPacket};
 use zabra_types::Zxid;
 use zabra_zab::{Input, LinkId};
@@ -20,9 +22,9 @@ pub(super) async fn run(inner: Arc<Inner>, link: LinkId, queue: Arc<Queue>, mut 
     loop {
         let sent = match queue.next().await {
             Item::Bytes(bytes) => {
-                let sent = stream.write_all(&bytes).await;
+                let sent = write_all(&mut stream, &bytes, inner.options.stall_max).await;
                 queue.sent(bytes.len());
-                sent.map_err(Ended::from)
+                sent
             }
             Item::Log { after, before } => {
                 let work = move |depot: &dyn Depot, out: ChunkWriter| send_log(depot, out, after, before);
@@ -44,6 +46,17 @@ pub(super) async fn run(inner: Arc<Inner>, link: LinkId, queue: Arc<Queue>, mut 
     }
 }
 
+/// Writes everything, as long as the other side goes on taking some of it.
+async fn write_all(stream: &mut OwnedWriteHalf, mut bytes: &[u8], stall_max: Duration) -> Result<(), Ended> {
+    while !bytes.is_empty() {
+        match timeout(stall_max, stream.write(bytes)).await {
+            Ok(written) => bytes = &bytes[written?..],
+            Err(_) => return Err(Ended::Stalled(stall_max)),
+        }
+    }
+    Ok(())
+}
+
 /// Lets `work` write on a thread of its own, and sends that.
 async fn send_history(
     inner: &Inner,
@@ -54,7 +67,7 @@ async fn send_history(
     let depot = Arc::clone(&inner.depot);
     let working = inner.runtime.spawn_blocking(move || work(&*depot, ChunkWriter::new(sender)));
     while let Some(chunk) = chunks.recv().await {
-        stream.write_all(&chunk).await?;
+        write_all(stream, &chunk, inner.options.stall_max).await?;
     }
     match working.await {
         Ok(Ok(())) => Ok(()),

@@ -121,17 +121,23 @@ impl Server {
 
 /// A server whose only fellow, number 1, is on the quorum port `leader`.
 fn start(data: Data, leader: u16, queue_bytes_max: usize) -> Server {
+    start_with(data, leader, |options| options.queue_bytes_max = queue_bytes_max)
+}
+
+fn start_with(data: Data, leader: u16, change: impl FnOnce(&mut LinkOptions)) -> Server {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let at = |port| vec![Endpoint::new(Host::new("127.0.0.1"), port)];
-    let options = LinkOptions {
+    let mut options = LinkOptions {
         listen: at(port),
         bind_tries: Some(1),
         members: [(id(1), at(leader))].into(),
         dial_timeout: LONG,
         field_limit: FieldLimit(100_000),
         links_max: 3,
-        queue_bytes_max,
+        queue_bytes_max: 1 << 20,
+        stall_max: LONG,
     };
+    change(&mut options);
     let (sender, heard) = unbounded_channel();
     let hear: Hear = Arc::new(move |inputs| {
         for input in inputs {
@@ -297,6 +303,18 @@ async fn who_does_not_read_is_closed() {
         }
     });
     assert_eq!(ended.await.unwrap(), Input::Closed(link));
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_a_database_is_closed() {
+    // More than the system's buffers take.
+    let data = Data::new(1_000_000);
+    let mut leader = start_with(data, 0, |options| options.stall_max = Duration::from_millis(50));
+    let _silent = leader.connect().await;
+    let link = leader.accepted().await;
+    leader.links.send_snapshot(link);
+    assert_eq!(leader.hear().await, Input::HistorySent(link));
+    assert_eq!(leader.hear().await, Input::Closed(link));
 }
 
 #[tokio::test]
