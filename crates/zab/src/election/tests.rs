@@ -101,7 +101,6 @@ fn an_observer_answers_nobody() {
     assert_eq!(out, [], "settled");
 }
 
-/// Between the end of a role and the next election.
 /// Two servers lose their leader, and the second notices a moment after the first has said its vote.
 #[test]
 fn a_vote_that_came_too_early_counts_when_the_election_begins() {
@@ -125,6 +124,7 @@ fn a_vote_that_came_too_early_counts_when_the_election_begins() {
     }
 }
 
+/// Between the end of a role and the next election.
 #[test]
 fn a_server_that_has_left_its_role_says_so() {
     let mut server = Server::new(id(1), &members([1], [4]), durable(1, Zxid::new(Epoch::new(1), 5)));

@@ -1,8 +1,8 @@
-//! Whether the role that an election gave this server can still come to something.
+//! Whether the role that an election gave this server can still come to something, or goes on coming to something.
 //!
-//! Until a leader is established nobody else can be elected without it and those who elected it, and nobody who comes late
-//! can join: they would need the word of a quorum that there is a leader. A genuine server that waits for a quorum in vain
-//! does so for `initLimit`.
+//! As long as a leader without a quorum does not give up, nobody who has lost its link to it or comes late can join it: for
+//! that a quorum would have to say that there is a leader. And without it there may be too few to elect another. A genuine
+//! server waits for `initLimit` before it is established, and then looks around once a tick.
 
 use alloc::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ impl Hope {
     pub(super) fn is_gone(&mut self, now: Now, own: &Own, part: &Part, election: &Election) -> bool {
         match part {
             Part::Learning(learner) => learner.established().is_none() && election.leader_looks(),
-            Part::Leading(leader) if leader.established().is_none() => {
+            Part::Leading(leader) => {
                 let may_come: BTreeSet<_> =
                     election.expected().chain(leader.voters()).chain([own.options.id]).collect();
                 if own.members.is_quorum(&may_come) {
@@ -32,10 +32,7 @@ impl Hope {
                 }
                 now >= *self.lost.get_or_insert(now) + own.options.finalize_wait
             }
-            Part::Leading(_) | Part::Looking | Part::Leaving(_) => {
-                self.lost = None;
-                false
-            }
+            Part::Looking | Part::Leaving(_) => false,
         }
     }
 
@@ -50,7 +47,9 @@ mod tests {
     use alloc::vec::Vec;
     use core::time::Duration;
 
-    use zabra_proto::{LearnerInfo, Notification, PROTOCOL_VERSION, PacketKind, QuorumPacket, ServerState};
+    use zabra_proto::{
+        AckEpochData, LearnerInfo, Notification, PROTOCOL_VERSION, PacketKind, QuorumPacket, ServerState,
+    };
     use zabra_types::{Epoch, ServerId, Zxid};
 
     use super::*;
@@ -110,6 +109,15 @@ mod tests {
             self.now = until;
         }
 
+        /// The disk does everything that was ordered.
+        fn store(&mut self) {
+            for output in core::mem::take(&mut self.out) {
+                if let Output::Store { ticket, .. } = output {
+                    self.handle(Input::Stored(ticket));
+                }
+            }
+        }
+
         fn introduce(&mut self, from: ServerId) {
             let info =
                 LearnerInfo { server: Some(from), protocol_version: PROTOCOL_VERSION, config_version: 0 };
@@ -162,6 +170,31 @@ mod tests {
         assert_eq!(server.peer.role(), Role::PreparingToLead);
         server.handle(Input::Closed(LINK));
         server.pass(200);
+        assert_eq!(server.peer.role(), Role::Looking);
+    }
+
+    /// Until then it is on the beat that it would notice, half a tick apart.
+    #[test]
+    fn an_established_leader_without_a_quorum_gives_up() {
+        let mut server = Server::start();
+        server.hear(1, 2, 1);
+        server.introduce(id(1));
+        server.store();
+        let packet = |kind, zxid| Input::Packet { link: LINK, packet: QuorumPacket::bare(kind, zxid) };
+        let epoch = Epoch::new(1);
+        let current = Some(AckEpochData(Some(Epoch::default())).to_bytes());
+        let promise = QuorumPacket { data: current, ..QuorumPacket::bare(PacketKind::AckEpoch, Zxid::ZERO) };
+        server.handle(Input::Packet { link: LINK, packet: promise });
+        server.store();
+        server.handle(packet(PacketKind::Ack, Zxid::new(epoch, 0)));
+        assert_eq!(server.peer.role(), Role::Leading(epoch));
+        server.handle(Input::PeerDown(id(1)));
+        server.pass(300);
+        assert_eq!(server.peer.role(), Role::Leading(epoch), "its link stands");
+        server.handle(Input::Closed(LINK));
+        server.pass(199);
+        assert_eq!(server.peer.role(), Role::Leading(epoch));
+        server.pass(1);
         assert_eq!(server.peer.role(), Role::Looking);
     }
 
