@@ -124,6 +124,7 @@ pub(super) fn election(config: &Config, ensemble: &Ensemble) -> ElectionOptions 
         membership: text(&ensemble.membership),
         dial_timeout: quorum.connect_timeout,
         hello_timeout: quorum.read_timeout.unwrap_or(sync_time).max(HELLO_TIMEOUT_MIN),
+        opening: None,
     }
 }
 
@@ -138,6 +139,7 @@ pub(super) fn links(config: &Config, ensemble: &Ensemble) -> LinkOptions {
         links_max: ensemble.membership.servers.len() + LINKS_SPARE,
         queue_bytes_max: QUEUE_BYTES_MAX,
         stall_max: config.sessions.tick_time * ensemble.init_limit_ticks,
+        opening: None,
     }
 }
 

@@ -10,6 +10,7 @@ use zabra_zab::{Durable, Peer};
 use super::depot::Data;
 use super::net::election::ElectionPort;
 use super::net::links::{Depot, Links};
+use super::net::listen::Opening;
 use super::net::{Fail, Hear};
 use super::{Member, Ports, driver, options};
 use crate::config::{Config, Ensemble};
@@ -52,24 +53,31 @@ pub(crate) fn begin(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
     let (config, settings) = (&core.config, &ensemble.settings);
     let data = Arc::new(Data(Arc::downgrade(core)));
     let depot: Arc<dyn Depot> = Arc::<Data>::clone(&data);
+    let (mut election, mut links) = (options::election(config, settings), options::links(config, settings));
+    let opening = Opening::of(election.listen.len() + links.listen.len());
+    election.opening = Some(opening.clone());
+    links.opening = Some(opening.clone());
     let ports = Ports {
-        election: ElectionPort::start(
-            options::election(config, settings),
-            Arc::clone(&hear),
-            Arc::clone(&fail),
-        ),
-        links: Links::start(options::links(config, settings), depot, hear, fail),
+        election: ElectionPort::start(election, Arc::clone(&hear), Arc::clone(&fail)),
+        links: Links::start(links, depot, hear, fail),
         data,
     };
     // Set once, here.
     let _ = ensemble.ports.set(ports);
     core.stats.looking_count.increment();
-    core.start_peer();
     let (core, mut stop) = (Arc::clone(core), stop.clone());
-    let time = driver::keep_time(Arc::clone(&core));
+    let takes_part = {
+        let core = Arc::clone(&core);
+        async move {
+            opening.tried().await;
+            core.start_peer();
+            opening.open().await;
+            driver::keep_time(core).await;
+        }
+    };
     tokio::spawn(async move {
         tokio::select! {
-            () = time => {}
+            () = takes_part => {}
             _ = stop.wait_for(|&stop| stop) => {}
         }
         // The others learn at once that this server is gone.

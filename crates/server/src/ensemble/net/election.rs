@@ -10,6 +10,7 @@ mod slots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
@@ -21,14 +22,14 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 use zabra_proto::{DecodeError, ElectionHello, Notification, split_notification};
 use zabra_types::ServerId;
 use zabra_zab::Input;
 
 use self::slots::{Line, Slots};
-use super::listen::Port;
+use super::listen::{Opening, Port};
 use super::{Fail, Hear, dial, set_options};
 use crate::config::{Endpoint, Host};
 
@@ -36,6 +37,9 @@ use crate::config::{Endpoint, Host};
 const STRANGERS_MAX: usize = 1024;
 /// What an observer without an id greets with (`QuorumPeer.OBSERVER_ID`).
 const OBSERVER_WITHOUT_ID: ServerId = ServerId::new(i64::MAX);
+/// The pauses between attempts to call a server back.
+const CALL_PAUSES: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(400)];
 /// What one read takes at most.
 const READ_CHUNK: usize = 16 * 1024;
 
@@ -58,6 +62,8 @@ pub(crate) struct ElectionOptions {
     pub(crate) dial_timeout: Duration,
     /// How long a greeting may take.
     pub(crate) hello_timeout: Duration,
+    /// What it waits for before it accepts, if for anything.
+    pub(crate) opening: Option<Opening>,
 }
 
 /// The election port of a server. It is open in every state of the server.
@@ -123,7 +129,8 @@ impl ElectionPort {
         let mut listeners = Vec::new();
         for endpoint in &inner.options.listen {
             let tries = inner.options.bind_tries;
-            let port = Port { name: "election port", endpoint: endpoint.clone(), tries };
+            let opening = inner.options.opening.clone();
+            let port = Port { name: "election port", endpoint: endpoint.clone(), tries, opening };
             let (inner, fail) = (Arc::clone(&inner), Arc::clone(&fail));
             let listener = tokio::spawn(async move {
                 let accept = |stream, remote| {
@@ -175,7 +182,8 @@ impl Inner {
         }
     }
 
-    async fn attempt(self: Arc<Self>, to: ServerId, endpoints: Vec<Endpoint>) {
+    /// One dial, and what comes of it until the connection ends. False when the server could not be reached.
+    async fn attempt(self: Arc<Self>, to: ServerId, endpoints: Vec<Endpoint>) -> bool {
         let dialled = dial::connect(&endpoints, self.options.dial_timeout).await;
         let greeted = match dialled {
             Ok(mut stream) => {
@@ -184,11 +192,15 @@ impl Inner {
             Err(error) => Err(error.to_string()),
         };
         match greeted {
-            Ok(stream) if to < self.options.id => self.keep(to, stream, true).await,
+            Ok(stream) if to < self.options.id => {
+                self.keep(to, stream, true).await;
+                true
+            }
             Ok(mut stream) => {
                 self.slots.lock().pleaded(to);
                 let _ = stream.shutdown().await;
                 debug!(server = %to, "asked to be called");
+                true
             }
             Err(problem) => {
                 let worth_saying = self.slots.lock().attempt_failed(to, &problem);
@@ -203,8 +215,23 @@ impl Inner {
                     debug!(server = %to, %at, problem, "cannot reach a server's election port");
                 }
                 self.down(to, None);
+                false
             }
         }
+    }
+
+    /// Calls a server that asked for it, perhaps before it listens.
+    async fn call(self: Arc<Self>, to: ServerId, endpoints: Vec<Endpoint>) {
+        for pause in CALL_PAUSES {
+            if Arc::clone(&self).attempt(to, endpoints.clone()).await {
+                return;
+            }
+            sleep(pause).await;
+            if !self.slots.lock().begin_call_again(to) {
+                return;
+            }
+        }
+        self.attempt(to, endpoints).await;
     }
 
     /// In one write: genuine servers take the addresses to be complete when their first byte is there.
@@ -272,10 +299,16 @@ impl Inner {
             warn!(server = %to, %remote, "a server that is no member asks to be called, but does not say where");
             return;
         }
-        if self.slots.lock().begin_call_back(to) {
+        if self.slots.lock().begin_call_back(to, &endpoints) {
             debug!(server = %to, %remote, "calling a server back");
-            self.runtime.spawn(Arc::clone(self).attempt(to, endpoints));
+            self.spawn_call(to, endpoints);
         }
+    }
+
+    /// Not in the line of what is spawned: a call may end with another one.
+    fn spawn_call(self: &Arc<Self>, to: ServerId, endpoints: Vec<Endpoint>) {
+        let call: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(Arc::clone(self).call(to, endpoints));
+        self.runtime.spawn(call);
     }
 
     async fn keep(self: &Arc<Self>, peer: ServerId, stream: TcpStream, dialled: bool) {
@@ -317,7 +350,7 @@ impl Inner {
     }
 
     /// Tells that a server cannot be heard any more, unless another connection stands already.
-    fn down(&self, peer: ServerId, line: Option<&Line>) {
+    fn down(self: &Arc<Self>, peer: ServerId, line: Option<&Line>) {
         let _order = self.order.lock();
         let gone = match line {
             Some(line) => self.slots.lock().close(peer, line),
@@ -325,6 +358,10 @@ impl Inner {
         };
         if gone {
             (self.hear)(vec![Input::PeerDown(peer)]);
+            if let Some(endpoints) = self.slots.lock().begin_late_call(peer) {
+                debug!(server = %peer, "calling a server back that asked for it before");
+                self.spawn_call(peer, endpoints);
+            }
         }
     }
 

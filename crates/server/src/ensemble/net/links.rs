@@ -28,7 +28,7 @@ use zabra_types::{ServerId, Zxid};
 use zabra_zab::{CloseReason, Input, LinkId};
 
 use self::queue::{Item, Queue};
-use super::listen::Port;
+use super::listen::{Opening, Port};
 use super::{Fail, Hear, dial, set_options};
 use crate::clock::Clock;
 use crate::config::Endpoint;
@@ -56,6 +56,8 @@ pub(crate) struct LinkOptions {
     pub(crate) queue_bytes_max: usize,
     /// How long the other side may take none of what is sent to it.
     pub(crate) stall_max: Duration,
+    /// What it waits for before it accepts, if for anything.
+    pub(crate) opening: Option<Opening>,
 }
 
 /// The data that links send and receive. Called on threads that may block.
@@ -198,7 +200,8 @@ impl Links {
         let mut listeners = Vec::new();
         for endpoint in &inner.options.listen {
             let tries = inner.options.bind_tries;
-            let port = Port { name: "quorum port", endpoint: endpoint.clone(), tries };
+            let opening = inner.options.opening.clone();
+            let port = Port { name: "quorum port", endpoint: endpoint.clone(), tries, opening };
             let (inner, fail) = (Arc::clone(&inner), Arc::clone(&fail));
             let listener = tokio::spawn(async move {
                 if let Err(why) = port.serve(|stream, remote| inner.accept(stream, remote)).await {

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -16,6 +18,34 @@ const BIND_PAUSE: Duration = Duration::from_secs(1);
 /// How long to wait when the system refuses to accept, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The order in which a server opens: first all its ports listen, or have tried to, then it speaks, then it hears. Who is
+/// spoken to may answer with a connection at once, and one that is refused is not tried again soon.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening(Arc<Barrier>);
+
+impl Opening {
+    /// For so many ports.
+    pub(crate) fn of(ports: usize) -> Self {
+        Self(Arc::new(Barrier::new(ports + 1)))
+    }
+
+    /// Ready when every port has tried to listen.
+    pub(crate) async fn tried(&self) {
+        self.0.wait().await;
+    }
+
+    /// Lets the ports accept.
+    pub(crate) async fn open(&self) {
+        self.0.wait().await;
+    }
+
+    /// For a port that has tried to listen: ready when it may accept.
+    async fn opened(&self) {
+        self.0.wait().await;
+        self.0.wait().await;
+    }
+}
+
 /// A port between servers.
 #[derive(Clone, Debug)]
 pub(crate) struct Port {
@@ -25,6 +55,8 @@ pub(crate) struct Port {
     pub(crate) endpoint: Endpoint,
     /// How often to try; none is for ever.
     pub(crate) tries: Option<u32>,
+    /// What it waits for before it accepts, if for anything.
+    pub(crate) opening: Option<Opening>,
 }
 
 impl Port {
@@ -33,7 +65,11 @@ impl Port {
     /// # Errors
     /// It cannot be bound, after all attempts.
     pub(crate) async fn serve(self, accepted: impl Fn(TcpStream, SocketAddr)) -> Result<(), String> {
-        let listener = self.bind().await?;
+        let first = self.bind_once().await;
+        if let Some(opening) = &self.opening {
+            opening.opened().await;
+        }
+        let listener = self.bind(first).await?;
         info!(address = %self.endpoint, "listening on the {}", self.name);
         loop {
             match listener.accept().await {
@@ -46,10 +82,12 @@ impl Port {
         }
     }
 
-    async fn bind(&self) -> Result<TcpListener, String> {
+    /// Tries again if the first attempt failed.
+    async fn bind(&self, first: io::Result<TcpListener>) -> Result<TcpListener, String> {
         let mut tried = 0;
+        let mut attempt = first;
         loop {
-            let error = match self.bind_once().await {
+            let error = match attempt {
                 Ok(listener) => return Ok(listener),
                 Err(error) => error,
             };
@@ -63,6 +101,7 @@ impl Port {
             }
             warn!(address = %self.endpoint, %error, "cannot listen on the {} yet", self.name);
             sleep(BIND_PAUSE).await;
+            attempt = self.bind_once().await;
         }
     }
 

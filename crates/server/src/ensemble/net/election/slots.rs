@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use zabra_types::ServerId;
 
+use crate::config::Endpoint;
+
 /// Servers that are no members and may be connected all the same, at most.
 const OTHERS_MAX: usize = 64;
 /// How long after asking to be called it is not asked again: each plea makes a genuine server drop the connection.
@@ -33,6 +35,8 @@ struct Slot {
     /// Whether a dial is under way.
     attempt: bool,
     pleaded: Option<Instant>,
+    /// Where it asked to be called, if that has come to nothing so far.
+    plea: Option<Vec<Endpoint>>,
     /// Since when dials fail, and what was last said about it.
     failing: Option<(Instant, Option<String>)>,
 }
@@ -92,14 +96,16 @@ impl Slots {
         begins
     }
 
-    /// Whether a server that asks to be called is to be called. The connection there was ends: the server has none, or it
-    /// would not ask.
-    pub(super) fn begin_call_back(&mut self, to: ServerId) -> bool {
+    /// Whether a server that asks to be called is to be called now. The connection there was ends: the server has none, or
+    /// it would not ask. A plea that comes while it is called, or just after, may have been sent before that, or by a
+    /// process that began since; it is remembered until that comes to nothing.
+    pub(super) fn begin_call_back(&mut self, to: ServerId, endpoints: &[Endpoint]) -> bool {
         if !self.has_room(to) {
             return false;
         }
         let slot = self.slots.entry(to).or_default();
         if slot.attempt || slot.line.as_ref().is_some_and(|line| line.since.elapsed() < FRESH) {
+            slot.plea = Some(endpoints.to_vec());
             return false;
         }
         if let Some(line) = &slot.line {
@@ -107,6 +113,25 @@ impl Slots {
         }
         slot.attempt = true;
         true
+    }
+
+    /// Whether a server that could not be called back is to be called once more.
+    pub(super) fn begin_call_again(&mut self, to: ServerId) -> bool {
+        if !self.has_room(to) {
+            return false;
+        }
+        let slot = self.slots.entry(to).or_default();
+        let begins = slot.line.is_none() && !slot.attempt;
+        slot.attempt |= begins;
+        begins
+    }
+
+    /// Where to call a server that is gone and asked to be called before.
+    pub(super) fn begin_late_call(&mut self, to: ServerId) -> Option<Vec<Endpoint>> {
+        let slot = self.slots.get_mut(&to).filter(|slot| slot.line.is_none() && !slot.attempt)?;
+        let plea = slot.plea.take()?;
+        slot.attempt = true;
+        Some(plea)
     }
 
     /// A dial only asked to be called.
@@ -188,7 +213,8 @@ impl Slots {
 
     /// Servers that are no members are forgotten with their connection.
     fn forget(&mut self, peer: ServerId) {
-        let idle = self.slots.get(&peer).is_some_and(|slot| slot.line.is_none() && !slot.attempt);
+        let is_idle = |slot: &Slot| slot.line.is_none() && !slot.attempt && slot.plea.is_none();
+        let idle = self.slots.get(&peer).is_some_and(is_idle);
         if idle && !self.members.contains(&peer) {
             self.slots.remove(&peer);
         }

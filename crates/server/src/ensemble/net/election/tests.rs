@@ -75,6 +75,7 @@ fn options(own: i64, ports: &BTreeMap<i64, u16>) -> ElectionOptions {
         membership: "version=0".to_owned(),
         dial_timeout: LONG,
         hello_timeout: LONG,
+        opening: None,
     }
 }
 
@@ -212,6 +213,38 @@ async fn a_smaller_id_is_called_back_where_it_says() {
         called.write_all(&frame(9)).await.unwrap();
         assert_eq!(two.vote_of(server).await, 9);
     }
+}
+
+/// A process that begins right after another ended asks before that end has been noticed.
+#[tokio::test]
+async fn a_server_that_begins_again_at_once_is_called_back() {
+    let ports = ports([1, 2]);
+    let mut two = start(options(2, &ports));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plea = hello(1, &[listener.local_addr().unwrap().to_string()]);
+    for _ in 0..2 {
+        connect(ports[&2]).await.write_all(&plea).await.unwrap();
+        let (_called, _) = listener.accept().await.unwrap();
+        two.until(&Input::PeerUp(id(1))).await;
+        let mut again = connect(ports[&2]).await;
+        again.write_all(&plea).await.unwrap();
+        assert_eq!(again.read(&mut [0; 8]).await.unwrap_or(0), 0, "it is heard");
+    }
+    timeout(LONG, listener.accept()).await.expect("it is called once more").unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_before_the_server_has_opened() {
+    let ports = ports([1, 2]);
+    let opening = Opening::of(1);
+    let mut one = start(ElectionOptions { opening: Some(opening.clone()), ..options(1, &ports) });
+    opening.tried().await;
+    let mut early = TcpStream::connect(("127.0.0.1", ports[&1])).await.expect("it listens");
+    early.write_all(&[hello(2, &["127.0.0.1:1".to_owned()]), frame(1)].concat()).await.unwrap();
+    tokio::task::yield_now().await;
+    assert!(one.heard.try_recv().is_err());
+    opening.open().await;
+    assert_eq!(one.vote_of(2).await, 1);
 }
 
 #[tokio::test]

@@ -136,6 +136,7 @@ fn start_with(data: Data, leader: u16, change: impl FnOnce(&mut LinkOptions)) ->
         links_max: 3,
         queue_bytes_max: 1 << 20,
         stall_max: LONG,
+        opening: None,
     };
     change(&mut options);
     let (sender, heard) = unbounded_channel();
