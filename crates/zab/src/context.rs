@@ -1,13 +1,14 @@
 //! What the roles of a peer share.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use zabra_proto::{PacketKind, QuorumPacket};
-use zabra_types::{Epoch, Now, Zxid};
+use zabra_types::{Epoch, Now, ServerId, Zxid};
 
 use crate::history::History;
+use crate::sabotage::Sabotage;
 use crate::{CloseReason, Durable, LinkId, Members, Options, Output, StoreOp, Ticket};
 
 /// What outlives a role: this server's durable state as far as it has been ordered, and its history.
@@ -34,6 +35,7 @@ pub(crate) struct State {
     stores: VecDeque<Store>,
     tickets: u64,
     links: u64,
+    sabotage: Option<Sabotage>,
 }
 
 /// A store under way.
@@ -64,6 +66,7 @@ impl State {
             stores: VecDeque::new(),
             tickets: 0,
             links: 0,
+            sabotage: None,
         }
     }
 
@@ -100,6 +103,17 @@ impl State {
     pub(crate) fn note_cannot_truncate(&mut self, ticket: Ticket) {
         self.take_store(ticket);
         self.snapshot_needed = true;
+    }
+
+    /// Puts a mistake back.
+    #[cfg(feature = "testing")]
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        self.sabotage = Some(sabotage);
+    }
+
+    /// Whether a mistake is put back. Never outside of the simulator.
+    pub(crate) fn has(&self, sabotage: Sabotage) -> bool {
+        cfg!(feature = "testing") && self.sabotage == Some(sabotage)
     }
 
     /// Whether a store is under way.
@@ -147,6 +161,14 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether these servers, as far as they vote, are a quorum.
+    pub(crate) fn is_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {
+        if self.state.has(Sabotage::CountNonVoters) {
+            return 2 * servers.len() > self.members.voters.len();
+        }
+        self.members.is_quorum(servers)
+    }
+
     pub(crate) fn send(&mut self, link: LinkId, kind: PacketKind, zxid: Zxid) {
         self.send_packet(link, QuorumPacket::bare(kind, zxid));
     }

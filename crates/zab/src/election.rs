@@ -42,6 +42,7 @@ use zabra_types::{Epoch, Now, ServerId, Zxid};
 
 use crate::context::Context;
 use crate::role::Elected;
+use crate::sabotage::Sabotage;
 use crate::{Durable, Output};
 use round::{Round, agreeing, says_it_leads};
 use vote::CastVote;
@@ -328,7 +329,7 @@ impl Election {
 
     fn count_looking(&mut self, ctx: &mut Context<'_>, from: ServerId, vote: Vote) -> Option<Elected> {
         let round = self.round.as_mut()?;
-        let better = vote.beats(&round.proposal, ctx.members);
+        let better = beats(ctx, &vote, &round.proposal);
         if vote.election_epoch < self.clock {
             return None;
         }
@@ -341,12 +342,12 @@ impl Election {
             self.clock = vote.election_epoch;
             round.votes.clear();
             let own = self.own_vote(ctx);
-            self.propose(ctx, if vote.beats(&own, ctx.members) { vote } else { own });
+            self.propose(ctx, if beats(ctx, &vote, &own) { vote } else { own });
             return self.record_looking(ctx, from, vote);
         }
         if better {
             self.propose(ctx, vote);
-        } else if round.proposal.beats(&vote, ctx.members) {
+        } else if beats(ctx, &round.proposal, &vote) {
             // What it was told before its first vote in this round it may have dropped. After that it has heard
             // everything, unless it says the same again.
             let before = round.votes.get(&from);
@@ -479,6 +480,13 @@ impl Election {
         self.leader_looks = false;
         self.is_established = is_established;
     }
+}
+
+fn beats(ctx: &Context<'_>, vote: &Vote, other: &Vote) -> bool {
+    if ctx.state.has(Sabotage::WrongVoteOrder) {
+        return vote.leader > other.leader;
+    }
+    vote.beats(other, ctx.members)
 }
 
 fn is_participant(ctx: &Context<'_>, server: ServerId) -> bool {

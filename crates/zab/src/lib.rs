@@ -29,6 +29,7 @@ mod options;
 mod output;
 mod peer;
 mod role;
+mod sabotage;
 #[cfg(test)]
 mod testing;
 
@@ -39,3 +40,5 @@ pub use members::{Members, QuorumRule};
 pub use options::{Durable, Options};
 pub use output::{CloseReason, LinkId, Output, Role, StoreOp, SyncToken, Ticket};
 pub use peer::Peer;
+#[cfg(feature = "testing")]
+pub use sabotage::Sabotage;

@@ -120,6 +120,12 @@ impl Peer {
         }
     }
 
+    /// Puts a mistake back, before anything else happens.
+    #[cfg(feature = "testing")]
+    pub fn sabotage(&mut self, sabotage: crate::Sabotage) {
+        self.own.state.sabotage(sabotage);
+    }
+
     /// Begins to look for a leader. Once, before the first input.
     pub fn start(&mut self, now: Now, out: &mut Vec<Output>) {
         self.look(now, BTreeMap::new(), out);

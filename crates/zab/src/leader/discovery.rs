@@ -12,6 +12,7 @@ use zabra_types::{Epoch, ServerId, Zxid};
 use super::learner::LearnerKind;
 use super::{Leader, Phase, Stage, Summary};
 use crate::context::Context;
+use crate::sabotage::Sabotage;
 use crate::{CloseReason, LinkId, StoreOp};
 
 /// A zxid is a signed number, so this epoch is the last there can be. What claims it is not believed.
@@ -46,7 +47,7 @@ impl Leader {
         }
         let kind = match (packet.kind, info.server) {
             (PacketKind::ObserverInfo, _) => LearnerKind::Observer,
-            (_, Some(server)) if ctx.members.is_voter(server) => LearnerKind::Voter(server),
+            (_, Some(server)) if ctx.members.is_voter(server) => LearnerKind::Voter,
             _ => LearnerKind::Follower,
         };
         let beat = self.beats.count();
@@ -54,6 +55,7 @@ impl Leader {
         learner.server = info.server;
         learner.kind = kind;
         learner.replaces_log = info.protocol_version >= PROTOCOL_VERSION_SNAPSHOT_REPLACES_LOG;
+        learner.counts = kind == LearnerKind::Voter || ctx.state.has(Sabotage::CountNonVoters);
         learner.enter(Phase::Introduced, beat);
         let voter = learner.voter();
         match self.stage.epoch() {
@@ -80,7 +82,7 @@ impl Leader {
         let Stage::Gathering { heard, epoch } = &mut self.stage else { return };
         *epoch = (*epoch).max(Epoch::new(accepted.get().saturating_add(1)));
         heard.extend(voter);
-        if ctx.members.is_quorum(heard) {
+        if ctx.is_quorum(heard) {
             let epoch = *epoch;
             let stored = ctx.store(StoreOp::AcceptedEpoch(epoch));
             self.enter(Stage::Choosing { epoch, stored });
@@ -142,7 +144,7 @@ impl Leader {
     /// has committed: its history becomes that of the epoch.
     fn finish_discovery(&mut self, ctx: &mut Context<'_>) {
         let Stage::Promising { epoch, promised } = &self.stage else { return };
-        if !ctx.members.is_quorum(promised) {
+        if !ctx.is_quorum(promised) {
             return;
         }
         let epoch = *epoch;

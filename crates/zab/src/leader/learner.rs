@@ -12,6 +12,8 @@ pub(super) struct Learner {
     pub(super) kind: LearnerKind,
     /// Whether it drops its log for a snapshot; a genuine one does not.
     pub(super) replaces_log: bool,
+    /// Whether its acknowledgements count: it votes.
+    pub(super) counts: bool,
     pub(super) phase: Phase,
     /// The beat of its connecting.
     pub(super) accepted: u64,
@@ -23,7 +25,7 @@ pub(super) struct Learner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LearnerKind {
     /// It follows, and its acknowledgements count.
-    Voter(ServerId),
+    Voter,
     /// It follows without being a voting member: it gets what voters get, and counts for nothing.
     Follower,
     /// It observes.
@@ -136,6 +138,7 @@ impl Learner {
             server: None,
             kind: LearnerKind::Follower,
             replaces_log: false,
+            counts: false,
             phase: Phase::Connected,
             accepted: beat,
             since: beat,
@@ -144,10 +147,7 @@ impl Learner {
 
     /// Its id, when its acknowledgements count.
     pub(super) fn voter(&self) -> Option<ServerId> {
-        match self.kind {
-            LearnerKind::Voter(server) => Some(server),
-            LearnerKind::Follower | LearnerKind::Observer => None,
-        }
+        self.server.filter(|_| self.counts)
     }
 
     pub(super) fn is_observer(&self) -> bool {

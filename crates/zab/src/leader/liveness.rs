@@ -114,7 +114,7 @@ impl Leader {
         let alive = self.learners.values().filter(|learner| learner.is_alive(self.beats.count, limits));
         let mut servers: BTreeSet<_> = alive.filter_map(Learner::voter).collect();
         servers.insert(ctx.options.id);
-        ctx.members.is_quorum(&servers)
+        ctx.is_quorum(&servers)
     }
 }
 

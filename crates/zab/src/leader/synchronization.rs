@@ -191,7 +191,7 @@ impl Leader {
     /// With a quorum that has the history durable under the new epoch, this one included, all of it is committed for ever.
     pub(super) fn establish(&mut self, ctx: &mut Context<'_>) {
         let Stage::Synchronizing { epoch, accepted, .. } = &self.stage else { return };
-        if !accepted.contains(&ctx.options.id) || !ctx.members.is_quorum(accepted) {
+        if !accepted.contains(&ctx.options.id) || !ctx.is_quorum(accepted) {
             return;
         }
         let epoch = *epoch;
