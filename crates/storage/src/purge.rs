@@ -23,7 +23,7 @@ pub struct RemovedFile {
 
 /// Keeps the newest `retain` snapshots, at least [`RETAIN_COUNT_MIN`], and the logs that go on from the oldest of
 /// them; removes all older ones. Like the genuine server it also removes files named `log.…` or `snapshot.…` whose
-/// number cannot be read. A file that cannot be removed stays, with a warning.
+/// number cannot be read. A file that cannot be removed stays, with a warning; if it is a snapshot, the logs stay too.
 ///
 /// # Errors
 /// A directory cannot be listed; nothing was removed then.
@@ -43,15 +43,32 @@ pub fn purge(disk: &dyn Disk, dirs: &DataDirs, retain: usize) -> Result<Vec<Remo
         .filter(|entry| entry.name.starts_with("snapshot."))
         .filter(|entry| snapshot_zxid(&entry.name).unwrap_or(Zxid::NONE) < oldest)
         .map(|entry| (dirs.snapshots.join(entry.name), entry.len));
+    // Snapshots first: a learner's place is looked for behind the oldest, and there no log may be missing.
     let mut removed = Vec::new();
-    for (path, len) in old_logs.chain(old_snapshots) {
+    if remove_all(disk, old_snapshots, &mut removed) {
+        remove_all(disk, old_logs, &mut removed);
+    }
+    Ok(removed)
+}
+
+/// Whether all of them could be removed.
+fn remove_all(
+    disk: &dyn Disk,
+    files: impl Iterator<Item = (PathBuf, u64)>,
+    removed: &mut Vec<RemovedFile>,
+) -> bool {
+    let mut all = true;
+    for (path, len) in files {
         match disk.remove(&path).explain(Doing::Remove, &path) {
             Ok(()) => {
                 info!("removed {}", path.display());
                 removed.push(RemovedFile { path, len });
             }
-            Err(error) => warn!("{error}: {}", error.source),
+            Err(error) => {
+                warn!("{error}: {}", error.source);
+                all = false;
+            }
         }
     }
-    Ok(removed)
+    all
 }

@@ -156,6 +156,26 @@ fn what_a_purge_took_is_missed() {
 }
 
 #[test]
+fn a_purge_between_finding_and_reading_is_noticed() {
+    let disk = whole_server(&[1, 6, 13, 20], &[0, 3, 14, 16, 21]);
+    let dirs = recover_options().dirs;
+    let read = |disk: &FaultDisk, after| {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let mut reader = LogReader::open_found(disk, &dirs, after, nth(25), FieldLimit::default()).unwrap();
+        let first = reader.next().map(|entry| entry.map(|entry| entry.zxid));
+        first.map_err(|error| assert!(matches!(error, ReadError::Damage(_)), "{error}")).ok().flatten()
+    };
+    for (place, next) in [(0, 1), (4, 5), (12, 13), (14, 15)] {
+        let at = if place == 0 { Zxid::ZERO } else { nth(place) };
+        assert_eq!(find(&disk, &query(Zxid::ZERO, at, nth(25))), Some(at));
+        assert_eq!(read(&disk, at), Some(nth(next)));
+        let purged = disk.duplicate();
+        purge(&purged, &dirs, 3).unwrap();
+        assert_eq!(read(&purged, at), (place > 12).then(|| nth(next)), "{at}");
+    }
+}
+
+#[test]
 fn no_more_is_read_than_the_snapshot_is_worth() {
     let disk = whole_server(&[1, 6, 13, 20], &[0, 20]);
     let logs = list_logs(&disk, Path::new(DIR)).unwrap();

@@ -90,9 +90,9 @@ impl Depot for Data {
         each: &mut dyn FnMut(Zxid, &[u8]) -> io::Result<()>,
     ) -> Result<(), String> {
         let core = self.core()?;
-        let logs = options::recover(&core.config).dirs.logs;
+        let dirs = options::recover(&core.config).dirs;
         let mut reader =
-            LogReader::open_range(Arc::clone(&core.disk), &logs, after, before, core.field_limit())
+            LogReader::open_found(Arc::clone(&core.disk), &dirs, after, before, core.field_limit())
                 .map_err(|error| chain(&error))?;
         while let Some(entry) = reader.next().map_err(|error| chain(&error))? {
             each(entry.zxid, entry.payload).map_err(|error| error.to_string())?;

@@ -31,7 +31,7 @@ pub struct LogQuery {
 
 /// The last transaction not after `query.at` such that the log on the disk has everything from there up to `query.before`, and
 /// not too much of it. `None` when there is none: then only a snapshot helps the learner. What follows is read with
-/// [`LogReader::open_range`]. The log may be written to meanwhile.
+/// [`LogReader::open_found`]. The log may be written to meanwhile, and purged.
 ///
 /// A genuine server that got a snapshot from a leader goes on with its old log files around, so that a log may go on with
 /// the first transaction of a new epoch while the end of the epoch before is missing, or was never committed. A purge may
@@ -46,7 +46,7 @@ pub fn find_in_log(
     query: &LogQuery,
 ) -> Result<Option<Zxid>, StorageError> {
     let dir = &dirs.logs;
-    let oldest = list_snapshots(&**disk, &dirs.snapshots)?.first().map(|oldest| oldest.zxid);
+    let oldest = oldest_snapshot(&**disk, dirs)?;
     let query = &LogQuery { base: query.base.max(oldest.unwrap_or(query.base)), ..*query };
     let LogQuery { base, at, before, size_limit, limit } = *query;
     if at >= before || at < base && at.epoch() != base.epoch() {
@@ -74,7 +74,16 @@ pub fn find_in_log(
         }
     }
     let complete = passed_base && leads_to(reader.last(), before);
+    if oldest_snapshot(&**disk, dirs)? != oldest {
+        debug!("a purge came while the log was looked into");
+        return Ok(None);
+    }
     Ok(complete.then_some(floor))
+}
+
+/// What the oldest snapshot is named after. Everything behind it is in the log, but for what a purge is removing.
+pub(super) fn oldest_snapshot(disk: &dyn Disk, dirs: &DataDirs) -> Result<Option<Zxid>, StorageError> {
+    Ok(list_snapshots(disk, &dirs.snapshots)?.first().map(|oldest| oldest.zxid))
 }
 
 /// Whether nothing can be missing between the last transaction read and the first that was not wanted.

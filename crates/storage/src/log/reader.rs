@@ -10,11 +10,12 @@ use zabra_proto::FieldLimit;
 use zabra_types::Zxid;
 
 use super::damage::{Damage, Found};
+use super::find::oldest_snapshot;
 use super::scan::{FileScan, Header, Step};
 use super::tail::{Tail, judge};
-use crate::Disk;
 use crate::error::{Doing, Explain, StorageError};
 use crate::name::{NamedFile, list_logs};
+use crate::{DataDirs, Disk};
 
 /// Why the log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,8 @@ pub struct LogReader {
     /// Reading ends in front of this one.
     before: Option<Zxid>,
     last: Zxid,
+    /// The first transaction must be the very next, even if it begins an epoch.
+    adjoining: bool,
     /// Ends that are in doubt until the next transaction is seen.
     doubts: Vec<Doubt>,
     notices: Vec<LogNotice>,
@@ -139,6 +142,7 @@ impl LogReader {
             after,
             before: None,
             last: after,
+            adjoining: false,
             doubts: Vec::new(),
             notices: Vec::new(),
             entries: 0,
@@ -163,6 +167,25 @@ impl LogReader {
         let mut reader = Self::open(disk, dir, after, limit)?;
         reader.files.retain(|file| file.zxid < before);
         reader.before = Some(before);
+        Ok(reader)
+    }
+
+    /// The same for a learner, `after` being what [`crate::find_in_log`] found some time ago. A purge may have come
+    /// between, and if it took the end of an epoch, the log goes on with the next one as if nothing were missing.
+    ///
+    /// # Errors
+    /// A directory cannot be listed. When something is missing, reading will say so.
+    pub fn open_found(
+        disk: Arc<dyn Disk>,
+        dirs: &DataDirs,
+        after: Zxid,
+        before: Zxid,
+        limit: FieldLimit,
+    ) -> Result<Self, StorageError> {
+        let mut reader = Self::open_range(Arc::clone(&disk), &dirs.logs, after, before, limit)?;
+        // A purge takes snapshots first. What it takes of the logs after they were listed is missed when it is opened.
+        let oldest = oldest_snapshot(&*disk, dirs)?;
+        reader.adjoining = oldest.is_some_and(|oldest| after < oldest);
         Ok(reader)
     }
 
@@ -283,7 +306,8 @@ impl LogReader {
         }
         let next = self.last.next() == Some(zxid);
         // Each epoch begins with counter 1; how the one before ended only its own files can tell.
-        let new_epoch = zxid.epoch() > self.last.epoch() && zxid.counter() == 1;
+        let may_be_new_epoch = !self.adjoining || self.entries > 0;
+        let new_epoch = may_be_new_epoch && zxid.epoch() > self.last.epoch() && zxid.counter() == 1;
         if !next {
             self.refuse_doubts(|doubt| !(new_epoch && doubt.torn))?;
         }
