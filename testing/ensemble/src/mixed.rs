@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::kind::{Kind, Programs};
 use crate::{Failure, chain};
-use phases::PHASES;
+use phases::{Course, OTHERS, WHOLE};
 use stage::{Cast, Stage};
 
 /// What to run.
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Only this ensemble, such as `z-gz-g`: the leader, the followers, the observer.
     #[arg(long)]
     only: Option<String>,
+    /// Only this course: whole, weights or local.
+    #[arg(long)]
+    course: Option<String>,
     /// Only as many ensembles as show each kind as each role with each kind of leader.
     #[arg(long)]
     quick: bool,
@@ -35,36 +38,49 @@ fn casts() -> impl Iterator<Item = Cast> {
 /// In these every kind of leader, first and after the first has died, has every kind of follower and of observer.
 const QUICK: [&str; 3] = ["z-zg-g", "g-zz-z", "g-gz-g"];
 
-/// Runs all phases with all ensembles; whether all of them passed.
+/// Runs all courses with the ensembles that are to go through them; whether all of them passed.
 pub(crate) fn run(args: &Args) -> Result<bool, Failure> {
     let programs = Programs::find(args.rehearse)?;
     let mut out = io::stdout();
     let (mut passed, mut failed) = (0, 0);
-    for cast in casts() {
-        let name = cast.to_string();
-        let wanted = match &args.only {
-            Some(only) => *only == name,
-            None => !args.quick || QUICK.contains(&name.as_str()),
-        };
-        if !wanted {
+    for course in [WHOLE].iter().chain(&OTHERS) {
+        if args.course.as_ref().is_some_and(|only| only != course.name) {
             continue;
         }
-        writeln!(out, "== {name}")?;
-        match play(&programs, cast, &mut out)? {
-            Ok(()) => passed += 1,
-            Err(_) => failed += 1,
+        for cast in casts().filter(|cast| args.wants(course, *cast)) {
+            writeln!(out, "== {} {cast}", course.name)?;
+            match play(&programs, cast, course, &mut out)? {
+                Ok(()) => passed += 1,
+                Err(Told) => failed += 1,
+            }
         }
     }
     writeln!(out, "{passed} passed, {failed} failed")?;
     Ok(failed == 0 && passed > 0)
 }
 
+impl Args {
+    fn wants(&self, course: &Course, cast: Cast) -> bool {
+        let name = cast.to_string();
+        match &self.only {
+            Some(only) => *only == name,
+            None if self.quick || course.name != WHOLE.name => QUICK.contains(&name.as_str()),
+            None => true,
+        }
+    }
+}
+
 /// A failure of the ensemble has been told.
 struct Told;
 
-fn play(programs: &Programs, cast: Cast, out: &mut impl Write) -> io::Result<Result<(), Told>> {
+fn play(
+    programs: &Programs,
+    cast: Cast,
+    course: &Course,
+    out: &mut impl Write,
+) -> io::Result<Result<(), Told>> {
     let begun = Instant::now();
-    let mut stage = match Stage::start(programs, cast) {
+    let mut stage = match Stage::start(programs, cast, course) {
         Ok(stage) => stage,
         Err(error) => {
             writeln!(out, "FAILED to start: {}", chain(&*error))?;
@@ -72,7 +88,7 @@ fn play(programs: &Programs, cast: Cast, out: &mut impl Write) -> io::Result<Res
         }
     };
     writeln!(out, "   started, {:.1?}", begun.elapsed())?;
-    for (name, phase) in PHASES {
+    for (name, phase) in course.phases {
         let begun = Instant::now();
         if let Err(error) = phase(&mut stage).and_then(|()| stage.expect_agreement()) {
             writeln!(out, "FAILED {name}: {}", chain(&*error))?;

@@ -1,5 +1,8 @@
 //! What a mixed ensemble goes through.
 
+mod local;
+mod weights;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -12,19 +15,51 @@ use crate::client::expect;
 use crate::tapped::wait_for;
 
 /// A phase, and what it is called.
-type Phase = (&'static str, fn(&mut Stage) -> Result<(), Failure>);
+pub(super) type Phase = (&'static str, fn(&mut Stage) -> Result<(), Failure>);
 
-/// In this order: each begins where the one before ended.
-pub(super) const PHASES: &[Phase] = &[
-    ("clients", clients),
-    ("DIFF from memory", short_diff),
-    ("DIFF from the log", long_diff),
-    ("DIFF amid writes", busy_diff),
-    ("the leader dies", failover),
-    ("TRUNC", trunc),
-    ("SNAP", snap),
-    ("SNAP amid writes", busy_snap),
-    ("operators", operators),
+/// An ensemble's configuration and what it goes through. Each phase begins where the one before ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    pub(super) name: &'static str,
+    /// Lines of everybody's zoo.cfg.
+    pub(super) config: &'static [(&'static str, &'static str)],
+    /// System properties of everybody.
+    pub(super) properties: &'static [(&'static str, &'static str)],
+    pub(super) phases: &'static [Phase],
+}
+
+/// What every mixture goes through.
+pub(super) const WHOLE: Course = Course {
+    name: "whole",
+    config: &[],
+    properties: &[],
+    phases: &[
+        ("clients", clients),
+        ("DIFF from memory", short_diff),
+        ("DIFF from the log", long_diff),
+        ("DIFF amid writes", busy_diff),
+        ("the leader dies", failover),
+        ("TRUNC", trunc),
+        ("SNAP", snap),
+        ("SNAP amid writes", busy_snap),
+        ("operators", operators),
+    ],
+};
+
+/// What some mixtures go through, too.
+pub(super) const OTHERS: [Course; 2] = [
+    Course {
+        name: "weights",
+        config: &[("group.1", "1:2:3"), ("weight.1", "1"), ("weight.2", "1"), ("weight.3", "3")],
+        properties: &[],
+        phases: &[("clients", clients), ("one outweighs two", weights::one_outweighs_two)],
+    },
+    Course {
+        name: "local",
+        config: &[("localSessionsEnabled", "true"), ("localSessionsUpgradingEnabled", "true")],
+        properties: &[("readonlymode.enabled", "true")],
+        phases: &[("local sessions", local::sessions), ("read-only", local::read_only)],
+    },
 ];
 
 /// More transactions than a leader keeps in memory.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use zabra_proto::{FieldLimit, QuorumPacket, ReceivedPacket, TxnType, decode_txn};
 use zabra_testkit::{Connected, EnsembleSpec, ServerSpec};
 
+use super::phases::Course;
 use crate::Failure;
 use crate::agree;
 use crate::client::{Client, expect};
@@ -41,18 +42,24 @@ pub(super) const ALL: [u8; 4] = [1, 2, 3, 4];
 
 impl Stage {
     /// Starts three voters, of which 3 leads, and an observer.
-    pub(super) fn start(programs: &Programs, cast: Cast) -> Result<Self, Failure> {
+    pub(super) fn start(programs: &Programs, cast: Cast, course: &Course) -> Result<Self, Failure> {
         let server = ServerSpec::new(programs.genuine.clone())
             .with("extendedTypesEnabled", "true")
             .with_property("interop.log", "INFO")
             // However much a learner lacks, it may come from the log.
             .with_property("zookeeper.snapshotSizeFactor", "0")
             .with_property("znode.container.checkIntervalMs", "200");
-        let spec = EnsembleSpec::new(server, 3)
+        let mut spec = EnsembleSpec::new(server, 3)
             .with_observers(1)
             .with("tickTime", "500")
             .with("initLimit", "40")
             .with("syncLimit", "20");
+        for (key, value) in course.config {
+            spec = spec.with(key, value);
+        }
+        for (key, value) in course.properties {
+            spec = spec.with_property(key, value);
+        }
         let mut tapped = Tapped::create(spec)?;
         for member in tapped.ensemble.members_mut() {
             let kind = cast.0[usize::from(member.id()) - 1];
