@@ -11,6 +11,10 @@ use crate::history::History;
 use crate::sabotage::Sabotage;
 use crate::{CloseReason, Durable, LinkId, Members, Options, Output, StoreOp, Ticket};
 
+/// The last epoch that is believed of others. A zxid is a signed number, so epochs end at 2^31; should a server lie, a
+/// million are left.
+pub(crate) const EPOCH_BELIEVED_MAX: Epoch = Epoch::new(i32::MAX.cast_unsigned() - (1 << 20));
+
 /// What outlives a role: this server's durable state as far as it has been ordered, and its history.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -90,6 +94,8 @@ impl State {
         let news = self.note_flushed(store.after);
         if let StoreOp::Truncate(last) = store.op {
             self.history.truncate(last);
+            // Earlier when nothing has exactly this zxid.
+            let last = self.history.last();
             self.flushed = self.flushed.min(last);
             self.applied = self.applied.min(last);
             for store in &mut self.stores {

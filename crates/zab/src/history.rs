@@ -102,6 +102,17 @@ impl History {
         assert_eq!(self.bytes, self.entries.iter().map(|entry| entry.payload.len()).sum::<usize>());
     }
 
+    /// Whether what remains of a truncation to `last` is certain to be all before it: there is such a transaction. The
+    /// beginning of an epoch is none, but has all earlier epochs before it. Within an epoch nothing is left out, so what is
+    /// before memory is known as far as that goes.
+    pub(crate) fn can_end_at(&self, last: Zxid) -> bool {
+        let is_there = match self.last_not_after(last) {
+            Some(known) => known == last,
+            None => last.epoch() == self.floor.epoch(),
+        };
+        is_there || (last <= self.last() && last.counter() == 0)
+    }
+
     /// Forgets old transactions beyond a number and a size, but none after `keep_after`.
     pub(crate) fn trim(&mut self, len_max: usize, bytes_max: usize, keep_after: Zxid) {
         while self.entries.len() > len_max || self.bytes > bytes_max {

@@ -2,6 +2,8 @@
 
 mod hope;
 #[cfg(test)]
+mod noise;
+#[cfg(test)]
 mod tests;
 
 use alloc::collections::BTreeMap;

@@ -11,12 +11,9 @@ use zabra_types::{Epoch, ServerId, Zxid};
 
 use super::learner::LearnerKind;
 use super::{Leader, Phase, Stage, Summary};
-use crate::context::Context;
+use crate::context::{Context, EPOCH_BELIEVED_MAX};
 use crate::sabotage::Sabotage;
 use crate::{CloseReason, LinkId, StoreOp};
-
-/// A zxid is a signed number, so this epoch is the last there can be. What claims it is not believed.
-const EPOCH_MAX: Epoch = Epoch::new(i32::MAX.cast_unsigned());
 
 impl Leader {
     /// FOLLOWERINFO or OBSERVERINFO.
@@ -38,7 +35,7 @@ impl Leader {
             return Err(CloseReason::Malformed("a learner with the id of this server (check myid)"));
         }
         let accepted = packet.zxid.epoch();
-        if packet.zxid.raw() < 0 || accepted >= EPOCH_MAX {
+        if packet.zxid.raw() < 0 || accepted > EPOCH_BELIEVED_MAX {
             return Err(CloseReason::Malformed("a promised epoch beyond all epochs"));
         }
 

@@ -78,7 +78,8 @@ impl Decisions {
 
     /// Acknowledges what is flushed.
     pub(super) fn acknowledge(&mut self, ctx: &mut Context<'_>, line: &Line) {
-        let flushed = ctx.state.flushed;
+        // No log has the beginning of an epoch.
+        let flushed = ctx.state.flushed.max(Zxid::new(self.epoch, 0));
         while let Some(zxid) = self.unacknowledged.front().copied().filter(|zxid| *zxid <= flushed) {
             self.unacknowledged.pop_front();
             ctx.send(line.link, PacketKind::Ack, zxid);
@@ -91,6 +92,6 @@ impl Decisions {
             self.pending.iter().is_sorted() && self.pending.front().is_none_or(|next| *next > self.committed)
         );
         assert_eq!(self.pending.back().copied().unwrap_or(self.committed), last, "decided or pending");
-        assert!(self.unacknowledged.iter().all(|zxid| *zxid <= last));
+        assert!(self.unacknowledged.iter().all(|zxid| *zxid <= last || zxid.counter() == 0));
     }
 }

@@ -8,7 +8,7 @@ use zabra_types::{Epoch, Zxid};
 
 use super::synchronization::Synchronization;
 use super::{LearnerKind, Line, Phase, Step, Stepped};
-use crate::context::Context;
+use crate::context::{Context, EPOCH_BELIEVED_MAX};
 use crate::{CloseReason, StoreOp, Ticket};
 
 /// Discovery, and the waiting for what follows it.
@@ -18,8 +18,9 @@ pub(super) enum Discovery {
     Introduced,
     /// The epoch offered is being written down; only then may it be promised.
     Promising { epoch: Epoch, ticket: Ticket },
-    /// ACKEPOCH is sent; DIFF, TRUNC or SNAP is to come.
-    Promised { epoch: Epoch },
+    /// ACKEPOCH is sent; DIFF, TRUNC or SNAP is to come. With `last` there was nothing to continue or to cut when it is
+    /// [`Zxid::NONE`].
+    Promised { epoch: Epoch, last: Zxid },
     /// SNAP came, and its database is coming.
     ReceivingSnapshot { epoch: Epoch, zxid: Zxid },
 }
@@ -50,9 +51,19 @@ impl Discovery {
     ) -> Stepped {
         match (&*self, packet.kind) {
             (Self::Introduced, PacketKind::LeaderInfo) => self.handle_leader_info(ctx, line, &packet),
-            (Self::Promised { epoch }, PacketKind::Diff | PacketKind::Trunc | PacketKind::Snap) => {
-                let epoch = *epoch;
-                self.handle_sync(ctx, line, epoch, &packet)
+            (Self::Promised { epoch, .. }, PacketKind::Snap) => {
+                let (epoch, zxid) = (*epoch, packet.zxid);
+                check_point(epoch, zxid)?;
+                *self = Self::ReceivingSnapshot { epoch, zxid };
+                Ok(Step::Stay)
+            }
+            // Nothing can be continued that is not there.
+            (Self::Promised { epoch, last }, PacketKind::Diff | PacketKind::Trunc) if *last != Zxid::NONE => {
+                check_point(*epoch, packet.zxid)?;
+                match packet.kind {
+                    PacketKind::Diff => continue_history(ctx, line, *epoch, packet.zxid),
+                    _ => truncate(ctx, line, *epoch, packet.zxid),
+                }
             }
             (_, kind) => Err(CloseReason::Unexpected(kind)),
         }
@@ -76,7 +87,7 @@ impl Discovery {
             // a snapshot can be asked for without holding up an election that needs this server.
             let last = if ctx.state.snapshot_needed { Zxid::NONE } else { ctx.state.last_zxid() };
             ack_epoch(ctx, line, last, None);
-            Self::Promised { epoch }
+            Self::Promised { epoch, last }
         };
         Ok(Step::Stay)
     }
@@ -87,35 +98,8 @@ impl Discovery {
         {
             let (last, current) = (ctx.state.last_zxid(), ctx.state.current_epoch);
             ack_epoch(ctx, line, last, Some(current));
-            *self = Self::Promised { epoch };
+            *self = Self::Promised { epoch, last };
         }
-    }
-
-    fn handle_sync(
-        &mut self,
-        ctx: &mut Context<'_>,
-        line: &Line,
-        epoch: Epoch,
-        packet: &QuorumPacket,
-    ) -> Stepped {
-        let zxid = packet.zxid;
-        if epoch_of(zxid)? > epoch {
-            return Err(CloseReason::Malformed("a synchronization point of an epoch to come"));
-        }
-        let sync = match packet.kind {
-            PacketKind::Snap => {
-                *self = Self::ReceivingSnapshot { epoch, zxid };
-                return Ok(Step::Stay);
-            }
-            // Nothing can be continued that is not there.
-            kind if ctx.state.data_missing => return Err(CloseReason::Unexpected(kind)),
-            PacketKind::Trunc if zxid > ctx.state.history.last() => {
-                return Err(CloseReason::Malformed("a truncation to what is not there"));
-            }
-            PacketKind::Trunc => Synchronization::truncate(ctx, line, epoch, zxid),
-            _ => Synchronization::continue_history(ctx, line, epoch, zxid),
-        };
-        Ok(Step::Enter(Phase::Synchronization(sync)))
     }
 
     pub(super) fn handle_snapshot_received(&self, line: &Line) -> Stepped {
@@ -128,11 +112,40 @@ impl Discovery {
     }
 }
 
+fn continue_history(ctx: &Context<'_>, line: &Line, epoch: Epoch, committed: Zxid) -> Stepped {
+    let sync = Synchronization::continue_history(ctx, line, epoch, committed);
+    Ok(Step::Enter(Phase::Synchronization(sync)))
+}
+
+fn truncate(ctx: &mut Context<'_>, line: &Line, epoch: Epoch, last: Zxid) -> Stepped {
+    if last > ctx.state.history.last() {
+        return Err(CloseReason::Malformed("a truncation to what is not there"));
+    }
+    if !ctx.state.history.can_end_at(last) {
+        // A genuine leader does not ask whether this server has it.
+        ctx.state.snapshot_needed = true;
+        return Ok(Step::Reconnect(CloseReason::NotTruncatable));
+    }
+    let sync = Synchronization::truncate(ctx, line, epoch, last);
+    Ok(Step::Enter(Phase::Synchronization(sync)))
+}
+
+/// Whether a leader of `epoch` can have this point in its history.
+fn check_point(epoch: Epoch, zxid: Zxid) -> Result<(), CloseReason> {
+    if epoch_of(zxid)? > epoch {
+        return Err(CloseReason::Malformed("a synchronization point of an epoch to come"));
+    }
+    Ok(())
+}
+
 fn ack_epoch(ctx: &mut Context<'_>, line: &Line, last: Zxid, current: Option<Epoch>) {
     ctx.send_data(line.link, PacketKind::AckEpoch, last, AckEpochData(current).to_bytes());
 }
 
-/// The epoch of a zxid that a leader sent. Epochs are numbers of 31 bits for genuine servers.
+/// The epoch of a zxid that a leader sent.
 fn epoch_of(zxid: Zxid) -> Result<Epoch, CloseReason> {
-    if zxid.raw() < 0 { Err(CloseReason::Malformed("a negative epoch")) } else { Ok(zxid.epoch()) }
+    if zxid.raw() < 0 || zxid.epoch() > EPOCH_BELIEVED_MAX {
+        return Err(CloseReason::Malformed("an epoch beyond all epochs"));
+    }
+    Ok(zxid.epoch())
 }

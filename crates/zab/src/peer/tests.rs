@@ -154,14 +154,14 @@ fn an_ensemble_elects_synchronizes_and_decides() {
 }
 
 /// Few enough to be run with every build, unless `PROPTEST_CASES` says how many.
-fn config() -> ProptestConfig {
+pub(super) fn config(few: u32) -> ProptestConfig {
     let given = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 100 };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { few };
     ProptestConfig { cases, max_shrink_iters: 2_000, failure_persistence: None, ..given }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(100))]
 
     #[test]
     fn nothing_decided_is_lost_whatever_happens(
