@@ -1,7 +1,9 @@
 //! Sessions that only one server knows, and servers without a quorum.
 
 use zabra_proto::{ConnectRequest, OpCode};
-use zabra_testkit::{Connected, MultiBuilder, RECEIVE_TIMEOUT, RawClient, RawRequest, Received};
+use zabra_testkit::{
+    Connected, MultiBuilder, RECEIVE_TIMEOUT, RawClient, RawRequest, Received, four_letter, open_acl,
+};
 use zabra_types::{KeeperError, SessionId, Zxid};
 
 use super::super::stage::{ALL, Stage};
@@ -51,12 +53,17 @@ pub(super) fn read_only(stage: &mut Stage) -> Result<(), Failure> {
         let (mut client, session) =
             connect_read_only(stage, id)?.ok_or("a client that only wants to read is served")?;
         expect(session.read_only == Some(1), || format!("{session:?} at {}", stage.name(id)))?;
-        let read = client.call(&RawRequest::read(OpCode::GetData, "/local-1-false", false))?;
-        expect(read.err == 0, || format!("a read at {}: {read:?}", stage.name(id)))?;
-        let refused = client.call(&RawRequest::set_data("/local-1-false", None, -1))?;
-        expect(refused.err == KeeperError::NotReadOnly.code(), || {
-            format!("a write at {}: {refused:?}", stage.name(id))
-        })?;
+        for request in reads() {
+            let read = client.call(&request)?;
+            expect(read.err == 0, || format!("{request:?} at {}: {read:?}", stage.name(id)))?;
+        }
+        for request in writes() {
+            let refused = client.call(&request)?;
+            let want = KeeperError::NotReadOnly.code();
+            expect(refused.err == want, || format!("{request:?} at {}: {refused:?}", stage.name(id)))?;
+        }
+        let isro = four_letter(server.addr(), "isro", RECEIVE_TIMEOUT)?;
+        expect(isro == "ro", || format!("isro is {isro} at {}", stage.name(id)))?;
         expect(stage.connect(id).is_err(), || format!("{} took one that wants to write", stage.name(id)))?;
     }
     stage.revive(&[2, 3])?;
@@ -65,6 +72,34 @@ pub(super) fn read_only(stage: &mut Stage) -> Result<(), Failure> {
         wait_for("the end of read-only service", || server.mode().filter(|mode| mode != "read-only"))?;
     }
     write_everywhere(stage, "/after-read-only")
+}
+
+/// A node that is there.
+const NODE: &str = "/local-1-false";
+
+fn reads() -> Vec<RawRequest> {
+    let reads = [OpCode::Exists, OpCode::GetData, OpCode::GetChildren, OpCode::GetChildren2];
+    let mut reads: Vec<_> = reads.map(|op| RawRequest::read(op, NODE, true)).into();
+    reads.push(RawRequest::path(OpCode::GetAcl, NODE));
+    reads.push(RawRequest::bare(OpCode::Ping));
+    reads
+}
+
+fn writes() -> Vec<RawRequest> {
+    let create =
+        |op, flags, ttl_ms| RawRequest::create_with(op, "/none", None, Some(&open_acl()), flags, ttl_ms);
+    vec![
+        create(OpCode::Create, 0, 0),
+        create(OpCode::Create, 1, 0),
+        create(OpCode::Create2, 0, 0),
+        create(OpCode::CreateContainer, 4, 0),
+        create(OpCode::CreateTtl, 5, 1000),
+        RawRequest::delete(NODE, -1),
+        RawRequest::set_data(NODE, None, -1),
+        RawRequest::set_acl(NODE, Some(&open_acl()), -1),
+        MultiBuilder::new().push(&RawRequest::delete(NODE, -1)).finish(OpCode::Multi),
+        RawRequest::path(OpCode::Sync, "/"),
+    ]
 }
 
 /// A session of a client that is content to read only; none when the server closes the connection.
