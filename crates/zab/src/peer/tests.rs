@@ -1,5 +1,6 @@
 //! Whole peers under everything that can happen to them.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::testing;
 use crate::testing::cluster::{Cluster, Event};
-use crate::{Options, Role};
+use crate::{Input, Options, Role};
 
 fn cluster(voters: i64, observers: i64) -> Cluster {
     let members = testing::members(1..=voters, voters + 1..=voters + observers);
@@ -34,7 +35,13 @@ enum Action {
     Start(usize),
     Cut(usize),
     TakeSnapshot(usize),
-    PassTime,
+    PassTime(usize),
+    /// Two servers do not hear each other any more, or do again.
+    Part(usize, usize),
+    /// A server stands still, or goes on.
+    Sleep(usize),
+    /// Its disk fails, or it has no zxids left.
+    StepDown(usize),
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -46,7 +53,10 @@ fn action() -> impl Strategy<Value = Action> {
         5 => any::<usize>().prop_map(Action::Start),
         2 => any::<usize>().prop_map(Action::Cut),
         1 => any::<usize>().prop_map(Action::TakeSnapshot),
-        3 => Just(Action::PassTime),
+        3 => (1..30usize).prop_map(Action::PassTime),
+        2 => (any::<usize>(), any::<usize>()).prop_map(|(one, other)| Action::Part(one, other)),
+        1 => any::<usize>().prop_map(Action::Sleep),
+        1 => any::<usize>().prop_map(Action::StepDown),
     ]
 }
 
@@ -84,12 +94,31 @@ fn act(cluster: &mut Cluster, action: Action) {
                 server.disk.take_snapshot();
             }
         }
-        Action::PassTime => cluster.happen(Event::Deadline),
+        Action::PassTime(times) => {
+            for _ in 0..times {
+                cluster.happen(Event::Deadline);
+            }
+        }
+        Action::Part(one, other) => {
+            let pair = [pick(one), pick(other)];
+            if !cluster.parted.remove(&pair) {
+                cluster.parted.insert(pair);
+            }
+        }
+        Action::Sleep(number) => {
+            let id = pick(number);
+            if !cluster.asleep.remove(&id) {
+                cluster.asleep.insert(id);
+            }
+        }
+        Action::StepDown(number) => cluster.input(pick(number), Input::StepDown),
     }
 }
 
 /// Everything runs, nothing fails any more: until one leads and all others follow or observe it.
 fn heal(cluster: &mut Cluster) {
+    cluster.parted.clear();
+    cluster.asleep.clear();
     for id in cluster.servers.keys().copied().collect::<Vec<_>>() {
         if cluster.servers[&id].peer.is_none() {
             cluster.start(id);

@@ -30,6 +30,10 @@ pub(crate) struct Cluster {
     pub(crate) decided: Tree,
     leaders: BTreeMap<Epoch, ServerId>,
     proposed: u64,
+    /// Pairs between which nothing arrives for now, in either direction.
+    pub(crate) parted: BTreeSet<[ServerId; 2]>,
+    /// Servers to which nothing happens for now.
+    pub(crate) asleep: BTreeSet<ServerId>,
     /// What happened, for whoever reads a failure or a script.
     pub(crate) told: Vec<String>,
 }
@@ -113,21 +117,31 @@ impl Cluster {
             decided: Tree::new(),
             leaders: BTreeMap::new(),
             proposed: 0,
+            parted: BTreeSet::new(),
+            asleep: BTreeSet::new(),
             told: Vec::new(),
         }
     }
 
     /// All that can happen now, apart from faults.
     pub(crate) fn events(&self) -> Vec<Event> {
-        let votes = self.votes.iter().filter(|(_, queue)| !queue.is_empty());
+        let reaches = |from, to| {
+            !self.asleep.contains(&to)
+                && !self.parted.contains(&[from, to])
+                && !self.parted.contains(&[to, from])
+        };
+        let votes = self.votes.iter().filter(|((from, to), queue)| !queue.is_empty() && reaches(*from, *to));
         let votes = votes.map(|((from, to), _)| Event::Vote { from: *from, to: *to });
         let arrivals = self.wires.iter().enumerate().flat_map(|(wire, state)| {
             [DIALLER, ACCEPTOR]
                 .into_iter()
-                .filter(|end| !state.to[*end].is_empty())
+                .filter(|end| {
+                    !state.to[*end].is_empty() && reaches(state.ends[1 - *end].0, state.ends[*end].0)
+                })
                 .map(move |end| Event::Arrival { wire, end })
         });
-        let disks = self.servers.iter().filter(|(_, server)| server.disk.is_busy());
+        let disks =
+            self.servers.iter().filter(|(id, server)| server.disk.is_busy() && !self.asleep.contains(id));
         let disks = disks.map(|(id, _)| Event::Disk(*id));
         votes.chain(arrivals).chain(disks).collect()
     }
@@ -152,11 +166,17 @@ impl Cluster {
 
     /// The clock jumps to the next deadline of anybody.
     pub(crate) fn pass_time(&mut self) {
-        let deadlines = self.servers.values().filter_map(|server| server.peer.as_ref()?.next_deadline());
+        let awake = self.servers.iter().filter(|(id, _)| !self.asleep.contains(id));
+        let deadlines = awake.filter_map(|(_, server)| server.peer.as_ref()?.next_deadline());
         let Some(next) = deadlines.min() else { return };
         self.now = self.now.max(next);
-        let due = self.servers.iter().filter(|(_, server)| {
-            server.peer.as_ref().and_then(Peer::next_deadline).is_some_and(|deadline| deadline <= self.now)
+        let due = self.servers.iter().filter(|(id, server)| {
+            !self.asleep.contains(id)
+                && server
+                    .peer
+                    .as_ref()
+                    .and_then(Peer::next_deadline)
+                    .is_some_and(|deadline| deadline <= self.now)
         });
         for id in due.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.call(id, |peer, now, out| peer.handle_deadline(now, out));
