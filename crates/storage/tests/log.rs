@@ -321,6 +321,37 @@ fn a_sector_that_never_got_to_the_disk_is_a_torn_write() {
     }
 }
 
+/// The checksum of an entry stands in the last bytes of a sector that had entries before; the sectors behind it got to
+/// the disk, that one did not.
+#[test]
+fn an_entry_whose_first_sector_is_old_is_a_torn_write() {
+    for left in 5..12 {
+        // Two entries whose ends are that far before the end of a sector.
+        let mut log = |len| {
+            let disk = disk_with_dir();
+            let mut log = open_log(&disk, 4096, 0);
+            for (raw, len) in [(1, len), (2, 600)] {
+                log.append(zxid(raw), &payload(raw, len)).unwrap();
+            }
+            log.flush().unwrap();
+            disk.get(&Path::new(DIR).join("log.1")).unwrap()
+        };
+        let end_of_first =
+            |bytes: &[u8]| 16 + 12 + i32::from_be_bytes(bytes[24..28].try_into().unwrap()) as usize + 1;
+        let some = log(100);
+        let missing = 512 - left - end_of_first(&some);
+        let mut bytes = log(100 + missing);
+        let at = end_of_first(&bytes);
+        assert_eq!(at, 512 - left);
+        bytes[at..512].fill(0);
+        let (zxids, notices) = reread("log.1", &bytes).unwrap();
+        assert_eq!((zxids, notices.len()), (vec![1], 1));
+        // With the entry before it, it is damage.
+        bytes[at - 20..at].fill(0);
+        assert!(reread("log.1", &bytes).is_err());
+    }
+}
+
 #[test]
 fn a_hole_that_hides_more_than_a_batch_is_damage() {
     let zxids: Vec<_> = (1..=1100).collect();

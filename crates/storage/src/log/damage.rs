@@ -49,8 +49,9 @@ pub enum Found {
 }
 
 impl Damage {
-    /// Whether a torn write found here may be dropped without asking. A checksum that does not match never is: with
-    /// its end mark in place the entry may as well have been damaged later, and the genuine server refuses it too.
+    /// Whether a torn write found here may be dropped without asking, unless it is certain to be one. A checksum that does
+    /// not match is none: with its end mark in place the entry may as well have been damaged later, and the genuine server
+    /// refuses it too.
     pub(crate) fn is_forgivable(&self) -> bool {
         !matches!(self.found, Found::Stop { stop: Stop::BadChecksum, .. })
     }

@@ -224,10 +224,10 @@ impl LogReader {
                         path,
                         offset,
                     )?;
-                    if let Tail::Dirty { torn, hidden } = tail {
+                    if let Tail::Dirty { torn, certain, hidden } = tail {
                         let found = Found::Stop { stop, hidden };
                         let damage = Damage { file: path.clone(), offset, last: self.last, torn, found };
-                        let torn = torn && damage.is_forgivable();
+                        let torn = torn && (certain || damage.is_forgivable());
                         self.doubts.push(Doubt { damage: Box::new(damage), torn });
                     }
                     self.scan = None;

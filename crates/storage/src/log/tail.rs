@@ -45,8 +45,8 @@ pub struct Hidden {
 pub(crate) enum Tail {
     /// Only zeros, or nothing.
     Clean,
-    /// Something, from `offset` on.
-    Dirty { torn: bool, hidden: Option<Hidden> },
+    /// Something, from `offset` on. `certain` when it can be nothing but a torn write.
+    Dirty { torn: bool, certain: bool, hidden: Option<Hidden> },
 }
 
 /// Judges what follows `offset`, where the scan of a file stopped because of `stop`. `last` is the transaction
@@ -64,14 +64,14 @@ pub(crate) fn judge(
     }
     // No crash leaves more behind than one piece; the genuine server has no limit, but rarely this much either.
     if end - offset > (PIECE_LEN_MAX + limit.0 as u64) * 2 {
-        return Ok(Tail::Dirty { torn: false, hidden: None });
+        return Ok(Tail::Dirty { torn: false, certain: false, hidden: None });
     }
     let mut bytes = vec![0; (end - offset) as usize];
     let read = read_full(file, &mut bytes, offset)?;
     bytes.truncate(read);
     let rest = Rest { bytes: &bytes, offset, limit };
     let hidden = rest.hidden(last);
-    Ok(Tail::Dirty { torn: rest.is_torn(stop, hidden), hidden })
+    Ok(Tail::Dirty { torn: rest.is_torn(stop, hidden), certain: rest.begins_in_an_old_sector(), hidden })
 }
 
 /// The end of the last byte of a file that is not zero, or `from` if that is before it.
@@ -115,6 +115,17 @@ impl Rest<'_> {
             (Stop::ZeroLength | Stop::NoEnd(_), None) => just_stops || holed(),
             (Stop::BadChecksum, None) => holed(),
         }
+    }
+
+    /// Whether the sector in which the entry begins, behind entries that are whole, still is as it was before the entry was
+    /// written, and later sectors are not. Damage would have taken the entries before with it, so the write was never
+    /// synced, nor was anything behind it.
+    fn begins_in_an_old_sector(&self) -> bool {
+        let left = (SECTOR - self.offset % SECTOR) as usize;
+        // Part of the checksum must lie there: the four bytes before it are always zero.
+        (5..SECTOR as usize).contains(&left)
+            && self.bytes.len() > left
+            && self.bytes[..left].iter().all(|&byte| byte == 0)
     }
 
     /// The length that makes the checksum right, if one does: the one that stands there or another.
