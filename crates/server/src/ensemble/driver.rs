@@ -135,6 +135,7 @@ impl Carrier<'_> {
             Input::Accepted(link)
             | Input::Connected(link)
             | Input::Packet { link, .. }
+            | Input::SnapshotProgress(link)
             | Input::SnapshotReceived(link)
             | Input::HistorySent(link)
             | Input::Send { link, .. } => links.is_open(*link),

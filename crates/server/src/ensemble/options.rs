@@ -139,6 +139,7 @@ pub(super) fn links(config: &Config, ensemble: &Ensemble) -> LinkOptions {
         links_max: ensemble.membership.servers.len() + LINKS_SPARE,
         queue_bytes_max: QUEUE_BYTES_MAX,
         stall_max: config.sessions.tick_time * ensemble.init_limit_ticks,
+        progress_pause: config.sessions.tick_time / 2,
         opening: None,
     }
 }

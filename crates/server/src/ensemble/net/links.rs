@@ -56,6 +56,8 @@ pub(crate) struct LinkOptions {
     pub(crate) queue_bytes_max: usize,
     /// How long the other side may take none of what is sent to it.
     pub(crate) stall_max: Duration,
+    /// How often it is told that a database goes on coming.
+    pub(crate) progress_pause: Duration,
     /// What it waits for before it accepts, if for anything.
     pub(crate) opening: Option<Opening>,
 }

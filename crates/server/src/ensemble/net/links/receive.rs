@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -99,7 +100,12 @@ async fn receive_snapshot(
     let mut unsent = Bytes::new();
     let mut end = None;
     let mut bytes = BytesMut::new();
+    let mut told = Instant::now();
     loop {
+        if told.elapsed() >= inner.options.progress_pause {
+            told = Instant::now();
+            inner.tell(Input::SnapshotProgress(link));
+        }
         bytes.reserve(READ_CHUNK);
         let read = tokio::select! {
             read = stream.read_buf(&mut bytes) => read,

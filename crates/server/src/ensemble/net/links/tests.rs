@@ -136,6 +136,7 @@ fn start_with(data: Data, leader: u16, change: impl FnOnce(&mut LinkOptions)) ->
         links_max: 3,
         queue_bytes_max: 1 << 20,
         stall_max: LONG,
+        progress_pause: LONG,
         opening: None,
     };
     change(&mut options);
@@ -240,6 +241,28 @@ async fn a_database_in_small_pieces_is_one_too() {
     assert_eq!(learner.packet().await.kind, PacketKind::Snap);
     assert_eq!(learner.hear().await, Input::SnapshotReceived(link));
     assert_eq!(learner.packet().await, ping(1));
+}
+
+#[tokio::test]
+async fn a_database_that_goes_on_coming_is_not_silence() {
+    let mut learner = start_with(Data::new(0), 0, |options| options.progress_pause = Duration::ZERO);
+    let mut stream = learner.connect().await;
+    let link = learner.accepted().await;
+    let mut bytes = bytes_of(&QuorumPacket::bare(PacketKind::Snap, zxid(3)));
+    Data::new(3).write_snapshot(&mut bytes).unwrap();
+    let (most, last) = bytes.split_at(bytes.len() - 1);
+    stream.write_all(&most[..30]).await.unwrap();
+    assert_eq!(learner.packet().await.kind, PacketKind::Snap);
+    // Wherever the network cuts the rest, there is more than the first piece.
+    stream.write_all(&most[30..]).await.unwrap();
+    assert_eq!(learner.hear().await, Input::SnapshotProgress(link));
+    stream.write_all(last).await.unwrap();
+    loop {
+        match learner.hear().await {
+            Input::SnapshotProgress(_) => {}
+            heard => break assert_eq!(heard, Input::SnapshotReceived(link)),
+        }
+    }
 }
 
 #[tokio::test]
