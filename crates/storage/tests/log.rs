@@ -327,7 +327,7 @@ fn a_sector_that_never_got_to_the_disk_is_a_torn_write() {
 fn an_entry_whose_first_sector_is_old_is_a_torn_write() {
     for left in 5..12 {
         // Two entries whose ends are that far before the end of a sector.
-        let mut log = |len| {
+        let log = |len| {
             let disk = disk_with_dir();
             let mut log = open_log(&disk, 4096, 0);
             for (raw, len) in [(1, len), (2, 600)] {
