@@ -21,12 +21,17 @@ pub(crate) fn expect_agreement(
     name: impl Fn(u8) -> String,
     known_mismatches: impl Fn(u8) -> u64,
 ) -> Result<(), Failure> {
+    let ids: Vec<u8> = ensemble.members().map(|member| member.id()).collect();
+    wait_for("the same zxid at all servers", || {
+        let zxids: Option<Vec<String>> =
+            ids.iter().map(|id| word_line(ensemble, *id, "srvr", "Zxid")).collect();
+        zxids.filter(|zxids| zxids.iter().all(|zxid| *zxid == zxids[0])).map(drop)
+    })?;
     let mut trees = Vec::new();
     for member in ensemble.members() {
         let name = name(member.id());
         let mut client = Client::connect(member.server().addr(), &name, SESSION_TIMEOUT_MS)?;
         client.ok(&RawRequest::auth(READER.0, Some(READER.1)))?;
-        client.sync()?;
         trees.push((name, tree::read(&mut client)?));
         client.close()?;
     }
@@ -34,12 +39,6 @@ pub(crate) fn expect_agreement(
     for other in others {
         tree::expect_same((&first.0, &first.1), (&other.0, &other.1))?;
     }
-    let ids: Vec<u8> = ensemble.members().map(|member| member.id()).collect();
-    wait_for("the same zxid at all servers", || {
-        let zxids: Option<Vec<String>> =
-            ids.iter().map(|id| word_line(ensemble, *id, "srvr", "Zxid")).collect();
-        zxids.filter(|zxids| zxids.iter().all(|zxid| *zxid == zxids[0])).map(drop)
-    })?;
     for id in ids {
         let mismatches = digest_mismatches(ensemble, id)?;
         expect(mismatches == known_mismatches(id), || {

@@ -18,6 +18,7 @@ pub(crate) struct Client {
     raw: RawClient,
     session: Connected,
     via: String,
+    syncs_by_writing: bool,
 }
 
 impl Client {
@@ -30,7 +31,7 @@ impl Client {
         let via = via.to_string();
         let (raw, session) =
             RawClient::connect(addr, timeout_ms).map_err(|error| format!("connecting to {via}: {error}"))?;
-        Ok(Self { raw, session, via })
+        Ok(Self { raw, session, via, syncs_by_writing: false })
     }
 
     /// The session of another client, here.
@@ -43,7 +44,7 @@ impl Client {
         let id = SessionId::from_raw(session.session);
         let (raw, session) = RawClient::renew(addr, session.timeout_ms, id, &session.password)
             .map_err(|error| format!("taking session {id} to {via}: {error}"))?;
-        Ok(Self { raw, session, via })
+        Ok(Self { raw, session, via, syncs_by_writing: false })
     }
 
     /// The session, to be taken elsewhere.
@@ -83,8 +84,18 @@ impl Client {
         })
     }
 
-    /// Waits for everything that is committed.
+    /// For clients of a genuine leader: it answers `sync` before it shows what its followers show already.
+    pub(crate) fn sync_by_writing(mut self) -> Self {
+        self.syncs_by_writing = true;
+        self
+    }
+
+    /// Waits for everything that is acknowledged to anybody.
     pub(crate) fn sync(&mut self) -> Result<(), Failure> {
+        if self.syncs_by_writing {
+            // Refused only when its turn has come.
+            return self.fails(&RawRequest::delete("/there-is-no-such-node", -1), KeeperError::NoNode);
+        }
         self.ok(&RawRequest::path(OpCode::Sync, "/")).map(drop)
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Only as many ensembles as show each kind as each role with each kind of leader.
     #[arg(long)]
     quick: bool,
-    /// Genuine servers in the place of ours: is the test itself sound?
+    /// Genuine servers only: is the test itself sound?
     #[arg(long)]
     rehearse: bool,
 }
@@ -47,7 +47,8 @@ pub(crate) fn run(args: &Args) -> Result<bool, Failure> {
         if args.course.as_ref().is_some_and(|only| only != course.name) {
             continue;
         }
-        for cast in casts().filter(|cast| args.wants(course, *cast)) {
+        let mixtures = casts().filter(|cast| !args.rehearse && args.wants(course, *cast));
+        for cast in mixtures.chain(args.rehearse.then_some(Cast([Kind::Genuine; 4]))) {
             writeln!(out, "== {} {cast}", course.name)?;
             match play(&programs, cast, course, &mut out)? {
                 Ok(()) => passed += 1,

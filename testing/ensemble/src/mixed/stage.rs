@@ -126,12 +126,20 @@ impl Stage {
 
     /// A client of a server whose session lasts this long without it.
     pub(super) fn connect_for(&self, id: u8, timeout_ms: i32) -> Result<Client, Failure> {
-        Client::connect(self.tapped.ensemble.server(id).addr(), self.name(id), timeout_ms)
+        let client = Client::connect(self.tapped.ensemble.server(id).addr(), self.name(id), timeout_ms)?;
+        Ok(self.taught_to_sync(id, client))
     }
 
     /// Takes a session to a server.
     pub(super) fn renew(&self, id: u8, session: &Connected) -> Result<Client, Failure> {
-        Client::renew(self.tapped.ensemble.server(id).addr(), self.name(id), session)
+        let client = Client::renew(self.tapped.ensemble.server(id).addr(), self.name(id), session)?;
+        Ok(self.taught_to_sync(id, client))
+    }
+
+    fn taught_to_sync(&self, id: u8, client: Client) -> Client {
+        let is_genuine = self.cast.0[usize::from(id) - 1] == Kind::Genuine;
+        let leads = || self.tapped.ensemble.server(id).mode().as_deref() == Some("leader");
+        if is_genuine && leads() { client.sync_by_writing() } else { client }
     }
 
     /// Fails unless a learner was brought up in this way.
