@@ -78,7 +78,9 @@ impl Synchronization {
             return Self::continue_history(ctx, line, epoch, last);
         }
         let ticket = ctx.store(StoreOp::Truncate(last));
-        Self::begin(Base::Truncation(ticket), Decisions::begin(epoch, line.kind, last), last)
+        // The beginning of an epoch is no transaction; then the one before it remains.
+        let remains = ctx.state.history.last_not_after(last).unwrap_or(last);
+        Self::begin(Base::Truncation(ticket), Decisions::begin(epoch, line.kind, remains), remains)
     }
 
     /// SNAP: it goes on from a database that contains everything up to `zxid`, and perhaps effects of what comes next.
