@@ -102,6 +102,11 @@ impl FaultDisk {
         state.faults.insert(call, fault);
     }
 
+    /// Forgets planned faults that have not happened.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
     /// Makes every change fail with EROFS, or lets it succeed again.
     pub fn set_read_only(&self, read_only: bool) {
         self.lock().read_only = read_only;
