@@ -117,3 +117,27 @@ pub(crate) fn text(capture: &Capture, lines: &[Line]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zabra_types::Zxid;
+
+    #[test]
+    fn a_stream_in_pieces_is_the_same_lines() {
+        let mut stream = Vec::new();
+        QuorumPacket::bare(PacketKind::Snap, Zxid::ZERO).encode(&mut stream);
+        stream.extend_from_slice(b"a database, BenWasHere not yet");
+        stream.extend_from_slice(SNAPSHOT_END);
+        QuorumPacket::up_to_date().encode(&mut stream);
+        for piece in 1..=stream.len() {
+            let chunks = stream.chunks(piece).map(|chunk| (Side::Acceptor, chunk.to_vec())).collect();
+            let capture = Capture { port: Port::Quorum, dialler: 1, acceptor: 2, chunks };
+            let lines = lines(&capture).unwrap();
+            let what: Vec<&str> = lines.iter().map(|line| line.what.as_str()).collect();
+            assert_eq!(what, ["SNAP", "DATABASE", "UPTODATE"], "in pieces of {piece}");
+            let bytes: Vec<u8> = lines.into_iter().flat_map(|line| line.bytes).collect();
+            assert_eq!(bytes, stream);
+        }
+    }
+}
