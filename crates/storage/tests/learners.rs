@@ -176,6 +176,28 @@ fn a_purge_between_finding_and_reading_is_noticed() {
 }
 
 #[test]
+fn a_purge_of_all_that_was_to_be_read_is_noticed() {
+    let disk = whole_server(&[1, 6, 13, 20], &[0, 3, 14, 16, 21]);
+    let dirs = recover_options().dirs;
+    let read = |disk: &FaultDisk, before| {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let mut reader =
+            LogReader::open_found(disk, &dirs, Zxid::ZERO, before, FieldLimit::default()).unwrap();
+        let mut count = 0;
+        while reader.next().ok()?.is_some() {
+            count += 1;
+        }
+        Some(count)
+    };
+    let purged = disk.duplicate();
+    purge(&purged, &dirs, 3).unwrap();
+    for (before, count) in [(2, 1), (6, 5), (12, 11), (13, 12), (25, 24)] {
+        assert_eq!(read(&disk, nth(before)), Some(count));
+        assert_eq!(read(&purged, nth(before)), None, "before {}", nth(before));
+    }
+}
+
+#[test]
 fn no_more_is_read_than_the_snapshot_is_worth() {
     let disk = whole_server(&[1, 6, 13, 20], &[0, 20]);
     let logs = list_logs(&disk, Path::new(DIR)).unwrap();

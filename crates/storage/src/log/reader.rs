@@ -105,6 +105,8 @@ pub struct LogReader {
     last: Zxid,
     /// The first transaction must be the very next, even if it begins an epoch.
     adjoining: bool,
+    /// Whether the transactions must go on to `before`.
+    must_reach: bool,
     /// Ends that are in doubt until the next transaction is seen.
     doubts: Vec<Doubt>,
     notices: Vec<LogNotice>,
@@ -143,6 +145,7 @@ impl LogReader {
             before: None,
             last: after,
             adjoining: false,
+            must_reach: false,
             doubts: Vec::new(),
             notices: Vec::new(),
             entries: 0,
@@ -186,6 +189,8 @@ impl LogReader {
         // A purge takes snapshots first. What it takes of the logs after they were listed is missed when it is opened.
         let oldest = oldest_snapshot(&*disk, dirs)?;
         reader.adjoining = oldest.is_some_and(|oldest| after < oldest);
+        // It may have taken everything that was to be read.
+        reader.must_reach = true;
         Ok(reader)
     }
 
@@ -326,7 +331,24 @@ impl LogReader {
     fn end(&mut self) -> Result<(), ReadError> {
         self.refuse_doubts(|doubt| !doubt.torn)?;
         self.forgive();
+        if let Some(before) = self.before.filter(|before| self.must_reach && !self.reaches(*before)) {
+            let found = Found::Gap { zxid: before };
+            return Err(Box::new(Damage {
+                file: self.path(),
+                offset: 0,
+                last: self.last,
+                torn: false,
+                found,
+            })
+            .into());
+        }
         Ok(())
+    }
+
+    /// Whether `before` may come right after the last transaction read.
+    fn reaches(&self, before: Zxid) -> bool {
+        let begins_an_epoch = before.epoch() > self.last.epoch() && before.counter() == 1;
+        self.last.next() == Some(before) || (begins_an_epoch && (!self.adjoining || self.entries > 0))
     }
 
     fn refuse_doubts(&mut self, refuse: impl Fn(&Doubt) -> bool) -> Result<(), ReadError> {
