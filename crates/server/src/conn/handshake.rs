@@ -115,6 +115,9 @@ fn renew(
             return Err(Closed::ByServer);
         }
         Part::Learning(learning) if password_fits && !local => {
+            // Not only when the leader has answered: what still comes over the former connection would be forwarded behind
+            // the question, and so pass for the session's next requests although it sent others elsewhere meanwhile.
+            cut_former(core, conn, session, sessions.conn(session));
             let renewal = Renewal { conn: Arc::clone(conn), timeout_ms, read_only };
             inputs.push(learning.ask_for_session(session, renewal));
             return Ok(Stage::Settling);

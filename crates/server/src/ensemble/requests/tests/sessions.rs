@@ -94,6 +94,25 @@ fn coming_back_to_the_same_server_cuts_the_old_connection() {
     }
 }
 
+/// A client went to another server and came back, and what it said before it went arrives only then.
+#[test]
+fn nothing_of_the_old_connection_comes_behind_the_new_one() {
+    for at in 1..3 {
+        let mut world = World::new();
+        let old = world.client(at);
+        let session = old.conn.session();
+        let elsewhere = world.renew(0, session).unwrap();
+        elsewhere.send(&create(2, "/b", 0));
+        world.settle();
+        let new = Client::open(&world.servers[at]);
+        new.connect(&connect_request(session, Zxid::ZERO, None));
+        assert!(closes(&old), "before the leader has answered");
+        old.send(&create(1, "/a", 0));
+        world.settle();
+        assert_eq!(world.servers[0].tree.read().get("/a").map(|_| ()), None);
+    }
+}
+
 #[test]
 fn unknown_sessions_and_wrong_passwords_are_refused() {
     for at in 0..3 {
