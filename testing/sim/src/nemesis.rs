@@ -5,6 +5,7 @@ use zabra_storage::{Fault as DiskFault, Loss};
 use zabra_testkit::Rng;
 use zabra_zab::{Role, StoreOp};
 
+use crate::ensemble::Ensemble;
 use crate::network::Node;
 use crate::scenario::Scenario;
 use crate::server::Crash;
@@ -288,8 +289,14 @@ pub(crate) fn choose_two(rng: &mut Rng, servers: usize) -> (usize, usize) {
     (first, (first + 1 + rng.below(servers - 1)) % servers)
 }
 
-/// Two parts, neither empty.
-pub(crate) fn choose_parts(rng: &mut Rng, servers: usize) -> (Vec<usize>, Vec<usize>) {
-    let (first, second) = choose_two(rng, servers);
-    (0..servers).partition(|&server| server == first || (server != second && rng.one_in(2)))
+/// Two parts, neither empty. Now and then all observers are in the part that cannot decide.
+pub(crate) fn choose_parts(rng: &mut Rng, ensemble: &Ensemble) -> (Vec<usize>, Vec<usize>) {
+    let (first, second) = choose_two(rng, ensemble.len());
+    let (here, there): (Vec<usize>, Vec<usize>) =
+        (0..ensemble.len()).partition(|&server| server == first || (server != second && rng.one_in(2)));
+    if ensemble.is_quorum(here.iter().copied()) || !rng.one_in(3) {
+        return (here, there);
+    }
+    let is_here = |server: &usize| !ensemble.is_voter(*server) || here.contains(server);
+    (0..ensemble.len()).partition(is_here)
 }

@@ -331,7 +331,7 @@ impl World {
                 }
             }
             Means::Partition => {
-                let (here, there) = nemesis::choose_parts(rng, count);
+                let (here, there) = nemesis::choose_parts(rng, &self.env.ensemble);
                 self.block(nemesis::between(&here, &there), lasts);
             }
             Means::OneWay => {
@@ -343,8 +343,7 @@ impl World {
             Means::IsolateLeader => {
                 let leader = (0..count).find(|&server| self.leads(server)).unwrap_or(server);
                 // Its observers stay with it, or not.
-                let alone = self.env.schedule.rng.one_in(2);
-                let cut = if alone { self.env.ensemble.voters } else { count };
+                let cut = if self.env.schedule.rng.one_in(2) { self.env.ensemble.voters } else { count };
                 let others: Vec<usize> = (0..cut).filter(|&other| other != leader).collect();
                 let mut directions = nemesis::between(&[leader], &others);
                 match self.env.schedule.rng.below(4) {

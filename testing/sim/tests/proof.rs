@@ -5,6 +5,17 @@
 use zabra_sim::{Sabotage, Settings, run};
 
 #[test]
+fn nothing_is_wrong_in_a_few_worlds() {
+    let decided = |seed| {
+        let outcome = run(seed, Settings::default());
+        assert_eq!(outcome.violation, None, "cargo run --release -p zabra-sim -- --seed {seed} --trace");
+        outcome.counts.decided
+    };
+    let decided: u64 = (0..20).map(decided).sum();
+    assert!(decided > 1000, "worlds in which nothing happens show nothing: {decided}");
+}
+
+#[test]
 fn a_seed_is_a_run() {
     for seed in [1, 17, 230] {
         let settings = Settings { sabotage: None, traced: true };
@@ -12,6 +23,8 @@ fn a_seed_is_a_run() {
         assert_eq!(first.fingerprint, second.fingerprint, "seed {seed}");
         assert!(first.trace == second.trace, "seed {seed} prints another thing the second time");
         assert!(first.violation.is_none(), "seed {seed}: {:?}", first.violation);
+        // Telling it changes nothing.
+        assert_eq!(run(seed, Settings::default()).fingerprint, first.fingerprint, "seed {seed}");
     }
 }
 

@@ -182,7 +182,8 @@ impl Process {
                 Work::Append(..) => {}
                 Work::Store(ticket, op) => {
                     env.trace(|| format!("s{} log: {op:?}", machine.id));
-                    let done = self.store_on_disk(machine, env, &op)?;
+                    let done =
+                        self.store_on_disk(machine, env, &op).inspect_err(|_| in_doubt(machine, env, &op))?;
                     let answer = if done { Input::Stored } else { Input::CannotTruncate };
                     self.inputs.extend(ticket.map(answer));
                     env.moment(machine.index, Moment::of_store(&op))?;
@@ -236,11 +237,7 @@ impl Process {
         let done = truncate(&boot::shared(&machine.disk), &boot::options(false), last, reload);
         let reloaded = match done {
             Ok(truncated) => truncated.reloaded,
-            Err(error @ TruncateError::Disk(_)) => {
-                // It ends in the middle: the end of the history may be gone, and may be there.
-                env.ledgers[index].truncated(last);
-                return Err(died(&error));
-            }
+            Err(error @ TruncateError::Disk(_)) => return Err(died(&error)),
             Err(_) => return Ok(false),
         };
         env.counts.truncs += 1;
@@ -290,15 +287,14 @@ impl Process {
             }
         }
         let _ = self.log.log.flush();
-        // Nobody is told, and so nobody knows whether the end of the history is gone.
-        let mut reported = env.ledgers[machine.index].clone();
+        let reported = env.ledgers[machine.index].clone();
         for work in batch {
             match work {
                 Work::Store(_, op) => {
-                    if let StoreOp::Truncate(last) | StoreOp::Snapshot(last) = op {
-                        reported.truncated(last);
-                    }
                     let _ = self.store_on_disk(machine, env, &op);
+                    // Nobody was told.
+                    env.ledgers[machine.index].clone_from(&reported);
+                    in_doubt(machine, env, &op);
                 }
                 Work::Snapshot => {
                     let _ = self.write_own_snapshot(machine, env);
@@ -306,12 +302,18 @@ impl Process {
                 Work::Append(..) => {}
             }
         }
-        env.ledgers[machine.index] = reported;
     }
 
     /// Whether this process synchronizes and one of these bugs is back.
     fn sabotages_sync(&self, env: &Env, bugs: &[Sabotage]) -> bool {
         self.is_synchronizing() && env.sabotage.is_some_and(|sabotage| bugs.contains(&sabotage))
+    }
+}
+
+/// A change of the disk was broken off: nobody knows whether the end of the history is gone.
+fn in_doubt(machine: &Machine, env: &mut Env, op: &StoreOp) {
+    if let StoreOp::Truncate(last) | StoreOp::Snapshot(last) = *op {
+        env.ledgers[machine.index].truncated(last);
     }
 }
 
