@@ -107,6 +107,13 @@ impl FaultDisk {
         self.lock().faults.clear();
     }
 
+    /// Loses everything, as when an empty disk takes the place of this one: open files are dead, planned faults forgotten.
+    pub fn wipe(&self) {
+        let mut state = self.lock();
+        let boot = state.boot + 1;
+        *state = State { boot, ..State::default() };
+    }
+
     /// Makes every change fail with EROFS, or lets it succeed again.
     pub fn set_read_only(&self, read_only: bool) {
         self.lock().read_only = read_only;

@@ -199,7 +199,9 @@ impl Env {
     pub(crate) fn answered(&mut self, server: usize, txn: TxnId) -> Result<(), Violation> {
         let servers = 0..self.ledgers.len();
         let holders: Vec<usize> = servers.clone().filter(|&server| self.ledgers[server].has(txn)).collect();
-        let survivors: Option<Vec<usize>> = self.schedule.rng.one_in(DISKS_READ_EVERY).then(|| {
+        let whole = !self.ledgers.iter().any(Ledger::is_replaced);
+        let read = self.schedule.rng.one_in(DISKS_READ_EVERY) && whole;
+        let survivors: Option<Vec<usize>> = read.then(|| {
             let has = |(base, txns): (Zxid, Vec<TxnId>)| txn.zxid <= base || txns.contains(&txn);
             servers.filter(|&server| survivors(&self.disks[server]).is_some_and(has)).collect()
         });

@@ -13,6 +13,8 @@ pub(crate) struct Ledger {
     base: Zxid,
     /// What was logged after it, by zxid.
     entries: BTreeMap<Zxid, u64>,
+    /// The disk is another one, and empty. What is noted here was on the old one.
+    replaced: bool,
 }
 
 impl Ledger {
@@ -29,12 +31,24 @@ impl Ledger {
 
     /// A leader's snapshot has taken the place of everything.
     pub(crate) fn adopted(&mut self, zxid: Zxid) {
-        self.base = zxid;
-        self.entries.clear();
+        *self = Self { base: zxid, ..Self::default() };
+    }
+
+    /// The disk is lost. It did hold what it was said to hold: what is acknowledged because of that is not at fault.
+    pub(crate) fn replaced(&mut self) {
+        self.replaced = true;
+    }
+
+    /// Whether the disk was lost and no leader has filled the new one.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     /// A process began with this: nothing that was said before may be missing from it. What is, if anything.
     pub(crate) fn recovered(&mut self, snapshot: Zxid, replayed: &[TxnId], last: Zxid) -> Option<Zxid> {
+        if self.replaced {
+            return None;
+        }
         let found: BTreeMap<Zxid, u64> = replayed.iter().map(|txn| (txn.zxid, txn.hash)).collect();
         let lost = self
             .entries
@@ -43,7 +57,7 @@ impl Ledger {
             .map(|(&zxid, _)| zxid);
         let lost = lost.or_else(|| (self.base > last).then_some(self.base));
         // What was written and not yet reported is there all the same.
-        *self = Self { base: snapshot.max(Zxid::ZERO), entries: found };
+        *self = Self { base: snapshot.max(Zxid::ZERO), entries: found, replaced: false };
         lost
     }
 

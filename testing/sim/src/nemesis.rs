@@ -40,6 +40,8 @@ pub(crate) enum Means {
     SlowDisk,
     /// A disk fails.
     FailDisk,
+    /// A machine dies and comes back with an empty disk. Its server knows that data may be missing.
+    ReplaceDisk,
     /// The leader is told that it cannot go on.
     StepDown,
 }
@@ -60,6 +62,7 @@ impl Means {
         (3, Self::Reset),
         (2, Self::SlowDisk),
         (2, Self::FailDisk),
+        (2, Self::ReplaceDisk),
         (1, Self::StepDown),
     ];
 }

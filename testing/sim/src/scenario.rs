@@ -29,8 +29,6 @@ pub(crate) struct Scenario {
     pub(crate) snapshot_every: usize,
     /// A server writes a snapshot when it starts, of everything in its log, as a genuine one does that is elected.
     pub(crate) snapshot_at_start: bool,
-    /// Whether an empty disk may become an empty database by itself.
-    pub(crate) db_autocreate: bool,
     /// How long a message takes.
     pub(crate) latency: (Duration, Duration),
     /// How often one is late, once in so many, and by how much at most.
@@ -74,7 +72,6 @@ impl Scenario {
             force_snapshot: rng.one_in(10),
             snapshot_every: rng.weighted(&[(1, 5), (2, 20), (1, 60), (1, 1000)]),
             snapshot_at_start: rng.one_in(3),
-            db_autocreate: true,
             latency: (us(latency.0), us(latency.1)),
             spikes: (10 + rng.below(500), ms(rng.weighted(&[(1, 0), (1, 50), (1, 600)]))),
             disk: (us(disk.0), us(disk.1)),

@@ -13,6 +13,7 @@ use zabra_zab::Role;
 use crate::client::{Client, Mood};
 use crate::ensemble::Ensemble;
 use crate::env::{Counts, Env, Stop, Violation};
+use crate::ledger::Ledger;
 use crate::nemesis::{self, Ambush, Fault, Means, Victims};
 use crate::network::{Arrival, Node, Reach};
 use crate::sabotage::Sabotage;
@@ -373,6 +374,17 @@ impl World {
                 let (nth, fault) = (1 + rng.below(20) as u64, nemesis::choose_disk_fault(rng));
                 self.servers[server].machine.disk.fail_at(nth, fault);
             }
+            Means::ReplaceDisk => {
+                // Of two at a time both could hold the only copies of what was acknowledged; and somebody has to be left who
+                // can elect a leader.
+                let others = (0..count).filter(|&other| other != server);
+                let bearable = self.env.ensemble.is_quorum(others);
+                if bearable && !self.env.ledgers.iter().any(Ledger::is_replaced) {
+                    self.crash(server, Crash::KILL);
+                    self.servers[server].machine.replace_disk();
+                    self.env.ledgers[server].replaced();
+                }
+            }
             Means::StepDown => {
                 if let Some(leader) = (0..count).find(|&server| self.leads(server)) {
                     self.on_server(leader, Server::step_down)?;
@@ -531,6 +543,7 @@ fn machine(index: usize, scenario: &Scenario, rng: &mut Rng) -> Machine {
         wall_offset_ms: 1_700_000_000_000 + rng.below(100_000) as i64,
         boot: 0,
         snapshots: std::collections::BTreeMap::new(),
+        may_be_empty: true,
         disk_delay: Duration::ZERO,
     }
 }

@@ -58,12 +58,10 @@ pub(super) fn options(autocreate: bool) -> RecoverOptions {
 pub(super) fn start(machine: &Machine, env: &Env) -> Result<Loaded, Stop> {
     let limits = RecentLimits { len: env.scenario.history_len, bytes: 1 << 20 };
     let mut replayed = Vec::new();
-    let recovered = recover_member(
-        &shared(&machine.disk),
-        &options(env.scenario.db_autocreate),
-        limits,
-        |zxid, payload| replayed.push(TxnId::of(zxid, payload)),
-    );
+    let recovered =
+        recover_member(&shared(&machine.disk), &options(machine.may_be_empty), limits, |zxid, payload| {
+            replayed.push(TxnId::of(zxid, payload))
+        });
     let RecoveredMember { recovered, epochs, recent, base } = recovered.map_err(|error| died(&error))?;
     if recovered.report.mismatches > 0 {
         let what = format!("s{} recovered a tree with wrong digests: {:?}", machine.id, recovered.report);

@@ -41,11 +41,20 @@ pub(crate) struct Machine {
     pub(crate) boot: u64,
     /// What the tree held that each snapshot on the disk was made of, by its zxid.
     pub(crate) snapshots: BTreeMap<Zxid, Vec<TxnId>>,
+    /// Whether an empty disk is a database without anything, rather than one that was lost.
+    pub(crate) may_be_empty: bool,
     /// The disk takes so much longer.
     pub(crate) disk_delay: Duration,
 }
 
 impl Machine {
+    /// The disk is another one. Clones of it are the other one too.
+    pub(crate) fn replace_disk(&mut self) {
+        self.disk.wipe();
+        self.snapshots.clear();
+        self.may_be_empty = false;
+    }
+
     /// A snapshot of this history is being written, under this zxid: that of its last transaction, or of the beginning of
     /// a later epoch.
     pub(crate) fn note_snapshot(&mut self, zxid: Zxid, history: &[TxnId]) {
