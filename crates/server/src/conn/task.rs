@@ -37,7 +37,9 @@ thread_local! {
 pub(crate) enum Closed {
     /// The client went.
     ByClient,
-    /// We said goodbye, or something else of ours closed it.
+    /// Everything was said, goodbye included.
+    Finished,
+    /// Something of ours closed it.
     ByServer,
     /// The client broke the protocol.
     Broken(String),
@@ -63,6 +65,11 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
     let conn = core.conns.open(remote, vec![ip_identity(remote.ip())], core.clock.now());
     let closed = run(&core, &conn, &mut stream).await;
     forget(&core, &conn);
+    if matches!(closed, Closed::Finished) {
+        // Only now: a client that sees the end may ask at once who is connected.
+        let _ = tokio::time::timeout(LAST_WORDS, stream.shutdown()).await;
+        forget_input(&stream);
+    }
     core.stats.connection_drop_count.increment();
     match closed {
         Closed::Broken(why) => {
@@ -72,7 +79,7 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
         Closed::Socket(error) => {
             debug!(client = %remote, session = %conn.session(), %error, "a connection failed");
         }
-        closed @ (Closed::ByClient | Closed::ByServer) => {
+        closed @ (Closed::ByClient | Closed::Finished | Closed::ByServer) => {
             debug!(client = %remote, session = %conn.session(), ?closed, "a connection ended");
         }
     }
@@ -222,9 +229,7 @@ impl Task<'_> {
                 return Some(closed);
             }
             if leaving {
-                let _ = tokio::time::timeout(LAST_WORDS, stream.shutdown()).await;
-                forget_input(stream);
-                return Some(Closed::ByServer);
+                return Some(Closed::Finished);
             }
         }
     }

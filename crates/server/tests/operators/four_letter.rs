@@ -153,6 +153,17 @@ fn half_closed_and_talkative_clients_get_the_whole_answer() {
     }
 }
 
+/// A client that saw the end of its connection may ask at once who is connected.
+#[test]
+fn whoever_was_answered_is_no_longer_listed() {
+    let running = Running::start();
+    for round in 0..200 {
+        running.word("ruok");
+        let connections = running.word("cons");
+        assert_eq!(connections.matches("queued=").count(), 1, "round {round}: {connections}");
+    }
+}
+
 #[test]
 fn words_that_are_not_listed_are_not_executed() {
     let running = Running::start_with(|config| {
