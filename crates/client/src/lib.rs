@@ -1,0 +1,1 @@
+//! A client of Apache ZooKeeper and Zabra: asynchronous, cancel-safe, with a blocking face.

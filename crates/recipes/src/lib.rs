@@ -1,0 +1,1 @@
+//! Locks, elections, barriers, counters, queues, caches, membership and discovery over zabra-client.
