@@ -1,8 +1,8 @@
 //! The handshake.
 
-use crate::{DecodeError, Put, Reader};
+use crate::{DecodeError, DecodeReason, Put, Reader};
 use alloc::vec::Vec;
-use zabra_types::{SessionId, SessionPassword, Zxid};
+use zabra_types::{SESSION_PASSWORD_LEN, SessionId, SessionPassword, Zxid};
 
 /// The first frame of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,22 @@ impl ConnectResponse {
         Self { timeout_ms: 0, session: SessionId::NONE, password: SessionPassword::ZERO, read_only }
     }
 
+    /// Reads the record; whatever follows is ignored.
+    ///
+    /// # Errors
+    /// Also when the password is not [`SESSION_PASSWORD_LEN`] bytes long.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.i32("protocolVersion")?;
+        let timeout_ms = reader.i32("timeOut")?;
+        let session = SessionId::from_raw(reader.i64("sessionId")?);
+        let field = "passwd";
+        let password = reader.buffer(field)?.ok_or(DecodeError { field, reason: DecodeReason::Null })?;
+        let password = <[u8; SESSION_PASSWORD_LEN]>::try_from(password)
+            .map_err(|_| DecodeError { field, reason: DecodeReason::Malformed })?;
+        let read_only = if reader.rest().is_empty() { None } else { Some(reader.bool("readOnly")?) };
+        Ok(Self { timeout_ms, session, password: SessionPassword::from_bytes(password), read_only })
+    }
+
     /// Appends the record, without a frame.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.put_i32(0);
@@ -108,6 +124,21 @@ mod tests {
             let mut out = Vec::new();
             ConnectResponse::refused(read_only).encode(&mut out);
             assert_eq!(out.len(), len);
+        }
+    }
+
+    #[test]
+    fn responses_are_read_back_and_no_part_of_one_is() {
+        let session = SessionId::from_raw(0x0100_001b_2ebd_0000);
+        for read_only in [None, Some(false), Some(true)] {
+            let password = SessionPassword::of(session);
+            let response = ConnectResponse { timeout_ms: 6000, session, password, read_only };
+            let mut out = Vec::new();
+            response.encode(&mut out);
+            assert_eq!(ConnectResponse::decode(&mut Reader::new(&out)), Ok(response));
+            for len in 0..36 {
+                assert!(ConnectResponse::decode(&mut Reader::new(&out[..len])).is_err(), "{len}");
+            }
         }
     }
 }

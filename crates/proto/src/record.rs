@@ -21,6 +21,23 @@ pub fn put_stat(out: &mut Vec<u8>, stat: &Stat) {
     out.extend_from_slice(&bytes);
 }
 
+/// Reads a Stat as clients see it.
+pub fn get_stat(reader: &mut Reader<'_>) -> Result<Stat, DecodeError> {
+    Ok(Stat {
+        czxid: reader.i64("czxid")?,
+        mzxid: reader.i64("mzxid")?,
+        ctime: reader.i64("ctime")?,
+        mtime: reader.i64("mtime")?,
+        version: reader.i32("version")?,
+        cversion: reader.i32("cversion")?,
+        aversion: reader.i32("aversion")?,
+        ephemeral_owner: reader.i64("ephemeralOwner")?,
+        data_length: reader.i32("dataLength")?,
+        num_children: reader.i32("numChildren")?,
+        pzxid: reader.i64("pzxid")?,
+    })
+}
+
 /// Appends a Stat as snapshots store it (`StatPersisted`), 60 bytes.
 pub fn put_persisted(out: &mut Vec<u8>, stat: &StatPersisted) {
     out.put_i64(stat.czxid);

@@ -16,6 +16,11 @@ impl SessionPassword {
     /// The password in a refusal.
     pub const ZERO: Self = Self([0; SESSION_PASSWORD_LEN]);
 
+    /// A password a server has given.
+    pub const fn from_bytes(bytes: [u8; SESSION_PASSWORD_LEN]) -> Self {
+        Self(bytes)
+    }
+
     /// The password of `session`.
     pub fn of(session: SessionId) -> Self {
         const SECRET: u64 = 0xB341_5C00;

@@ -17,6 +17,17 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// From the number on the wire.
+    pub const fn from_code(code: i32) -> Option<Self> {
+        Some(match code {
+            1 => Self::NodeCreated,
+            2 => Self::NodeDeleted,
+            3 => Self::NodeDataChanged,
+            4 => Self::NodeChildrenChanged,
+            _ => return None,
+        })
+    }
+
     /// The number on the wire.
     pub const fn code(self) -> i32 {
         match self {
@@ -48,6 +59,14 @@ pub enum AddWatchMode {
 }
 
 impl AddWatchMode {
+    /// The number on the wire.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::Persistent => 0,
+            Self::PersistentRecursive => 1,
+        }
+    }
+
     /// From the number on the wire.
     pub const fn from_code(code: i32) -> Option<Self> {
         match code {
@@ -74,6 +93,17 @@ pub enum WatcherType {
 }
 
 impl WatcherType {
+    /// The number on the wire.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::Children => 1,
+            Self::Data => 2,
+            Self::Any => 3,
+            Self::Persistent => 4,
+            Self::PersistentRecursive => 5,
+        }
+    }
+
     /// From the number on the wire.
     pub const fn from_code(code: i32) -> Option<Self> {
         match code {
