@@ -38,6 +38,8 @@ pub(crate) struct Client {
     /// The last transaction that it was told of.
     seen: Zxid,
     conn: Option<ConnId>,
+    /// Whom it has asked last.
+    server: usize,
     attached: bool,
     next_xid: i32,
     /// What it asked and was not answered, in order.
@@ -60,6 +62,7 @@ impl Client {
             session: None,
             seen: Zxid::ZERO,
             conn: None,
+            server: index,
             attached: false,
             next_xid: 1,
             open: VecDeque::new(),
@@ -108,9 +111,11 @@ impl Client {
     }
 
     fn dial(&mut self, env: &mut Env) {
-        let server = env.schedule.rng.below(env.ensemble.len());
+        // Not where it was just now, if there is a choice; and everywhere in turn when it is to succeed.
+        let further = if self.mood == Mood::Proving { 0 } else { env.schedule.rng.below(2) };
+        self.server = (self.server + 1 + further) % env.ensemble.len();
         let from = (Node::Client(self.index), 0);
-        self.conn = Some(env.network.dial(&mut env.schedule, Kind::Client, from, Node::Server(server)));
+        self.conn = Some(env.network.dial(&mut env.schedule, Kind::Client, from, Node::Server(self.server)));
         self.heard = env.schedule.now();
         self.attached = false;
     }

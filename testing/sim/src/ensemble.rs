@@ -48,6 +48,11 @@ impl Ensemble {
         server < self.voters
     }
 
+    /// Whether a server can be elected.
+    pub(crate) fn is_electable(&self, server: usize) -> bool {
+        self.is_voter(server) && self.groups.as_ref().is_none_or(|groups| groups.weights[server] > 0)
+    }
+
     /// Whether these servers may decide.
     pub(crate) fn is_quorum(&self, servers: impl IntoIterator<Item = usize>) -> bool {
         let voting: BTreeSet<usize> = servers.into_iter().filter(|&server| self.is_voter(server)).collect();

@@ -1,6 +1,7 @@
 //! What every part of the world works with.
 
 use std::fmt;
+use std::time::Duration;
 
 use zabra_storage::FaultDisk;
 use zabra_types::Zxid;
@@ -101,12 +102,14 @@ pub struct Counts {
     pub snaps: u64,
     /// Truncations done.
     pub truncs: u64,
+    /// How long it took at most from the end of faults until everything worked.
+    pub recovery: Duration,
 }
 
 impl Counts {
     /// Adds those of another run.
     pub fn add(&mut self, other: &Self) {
-        let Self { steps, decided, acknowledged, reads, epochs, crashes, snaps, truncs } = other;
+        let Self { steps, decided, acknowledged, reads, epochs, crashes, snaps, truncs, recovery } = other;
         self.steps += steps;
         self.decided += decided;
         self.acknowledged += acknowledged;
@@ -115,16 +118,17 @@ impl Counts {
         self.crashes += crashes;
         self.snaps += snaps;
         self.truncs += truncs;
+        self.recovery = self.recovery.max(*recovery);
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { steps, decided, acknowledged, reads, epochs, crashes, snaps, truncs } = self;
+        let Self { steps, decided, acknowledged, reads, epochs, crashes, snaps, truncs, recovery } = self;
         write!(
             f,
             "{steps} steps, {decided} transactions, {acknowledged} acknowledged, {reads} reads, {epochs} epochs, \
-             {crashes} crashes, {snaps} SNAP, {truncs} TRUNC"
+             {crashes} crashes, {snaps} SNAP, {truncs} TRUNC, at most {recovery:.1?} until everything worked again"
         )
     }
 }

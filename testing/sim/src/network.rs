@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use zabra_proto::{Notification, QuorumPacket};
+use bytes::Bytes;
+use zabra_proto::{DecodeError, FieldLimit, Notification, QuorumPacket, ReceivedPacket, split_notification};
 use zabra_testkit::Rng;
 
 use crate::Time;
@@ -56,11 +57,39 @@ impl Side {
 /// What is sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Wire {
-    Vote(Notification),
-    Packet(QuorumPacket),
+    Vote(Bytes),
+    Packet(Bytes),
     Database(Rc<Database>),
     Ask(Ask),
     Tell(Tell),
+}
+
+impl Wire {
+    pub(crate) fn vote(vote: &Notification) -> Self {
+        let mut bytes = Vec::new();
+        vote.encode(&mut bytes);
+        Self::Vote(bytes.into())
+    }
+
+    pub(crate) fn packet(packet: &QuorumPacket) -> Self {
+        let mut bytes = Vec::new();
+        packet.encode(&mut bytes);
+        Self::Packet(bytes.into())
+    }
+}
+
+/// A vote out of its bytes; none when there is none in them.
+pub(crate) fn read_vote(bytes: &[u8]) -> Result<Option<Notification>, DecodeError> {
+    let frame = split_notification(bytes)?.filter(|(_, rest)| rest.is_empty());
+    frame.map(|(frame, _)| Notification::decode(frame)).transpose()
+}
+
+/// A packet out of its bytes; none when it is of no known kind.
+pub(crate) fn read_packet(bytes: &Bytes) -> Result<Option<QuorumPacket>, DecodeError> {
+    Ok(match QuorumPacket::decode(bytes, FieldLimit::default())? {
+        ReceivedPacket::Known(packet) => Some(packet),
+        ReceivedPacket::Unknown { .. } => None,
+    })
 }
 
 /// What came to an end of a connection.
@@ -125,6 +154,8 @@ pub(crate) struct Network {
     latency: (Duration, Duration),
     /// Once in so many messages one is late by up to the time.
     spikes: (usize, Duration),
+    /// Whether an end may lose what was under way.
+    lossy: bool,
 }
 
 impl Network {
@@ -137,11 +168,17 @@ impl Network {
             slow: BTreeMap::new(),
             latency,
             spikes,
+            lossy: true,
         }
     }
 
     pub(crate) fn set_reach(&mut self, node: Node, reach: Reach) {
         self.reach.insert(node, reach);
+    }
+
+    /// What was sent before an end comes from now on.
+    pub(crate) fn end_losses(&mut self) {
+        self.lossy = false;
     }
 
     /// No message is late any more.
@@ -318,7 +355,7 @@ impl Network {
                 continue;
             }
             if silently {
-                lose_some(&mut conn.lanes[side.other() as usize], &mut schedule.rng);
+                lose_some(&mut conn.lanes[side.other() as usize], self.lossy, &mut schedule.rng);
             } else {
                 self.cut(schedule, id, side.other());
             }
@@ -352,7 +389,7 @@ impl Network {
         if lane.items.iter().any(|(_, item)| is_end(item)) {
             return;
         }
-        lose_some(lane, &mut schedule.rng);
+        lose_some(lane, self.lossy, &mut schedule.rng);
         let delay = self.delay(&mut schedule.rng, there, here);
         self.enqueue(schedule, id, side, Arrival::Closed, delay);
     }
@@ -397,9 +434,9 @@ fn is_end(item: &Arrival) -> bool {
     matches!(item, Arrival::Closed | Arrival::Refused)
 }
 
-/// Half of the time everything under way still comes, else some of it.
-fn lose_some(lane: &mut Lane, rng: &mut Rng) {
-    if rng.one_in(2) {
+/// Most often everything under way still comes, else some of it.
+fn lose_some(lane: &mut Lane, lossy: bool, rng: &mut Rng) {
+    if lossy && rng.one_in(3) {
         let kept = rng.below(lane.items.len() + 1);
         lane.items.truncate(kept);
     }
@@ -423,7 +460,7 @@ mod tests {
     }
 
     fn packet(number: i64) -> Wire {
-        Wire::Packet(QuorumPacket::bare(PacketKind::Ack, Zxid::from_raw(number)))
+        Wire::packet(&QuorumPacket::bare(PacketKind::Ack, Zxid::from_raw(number)))
     }
 
     /// What comes to a side until nothing happens any more: numbers of packets, `c`onnected, `r`efused, `x` closed.
@@ -439,7 +476,9 @@ mod tests {
                     let text = match item {
                         Arrival::Connected => "c".to_owned(),
                         Arrival::Refused => "r".to_owned(),
-                        Arrival::Message(Wire::Packet(packet)) => packet.zxid.raw().to_string(),
+                        Arrival::Message(Wire::Packet(bytes)) => {
+                            read_packet(&bytes).unwrap().unwrap().zxid.raw().to_string()
+                        }
                         Arrival::Message(_) => "?".to_owned(),
                         Arrival::Closed => "x".to_owned(),
                     };

@@ -192,7 +192,7 @@ impl Process {
         if let Some(&link) = self.conns.get(&conn) {
             self.link_arrived(machine, env, link, arrival)?;
         } else if let Some(from) = self.line_of(conn) {
-            self.line_arrived(env, from, arrival);
+            self.line_arrived(env, from, arrival)?;
         } else if side == Side::Acceptor {
             self.client_arrived(machine, env, conn, arrival)?;
         }

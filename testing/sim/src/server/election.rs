@@ -7,8 +7,8 @@ use zabra_zab::Input;
 use super::Machine;
 use super::driver::Process;
 use crate::ensemble::Ensemble;
-use crate::env::Env;
-use crate::network::{Arrival, ConnId, Kind, Node, Side, Wire};
+use crate::env::{Env, Stop};
+use crate::network::{Arrival, ConnId, Kind, Node, Side, Wire, read_vote};
 
 /// What this server has with another one.
 #[derive(Debug, Default)]
@@ -89,14 +89,17 @@ impl Process {
     fn send_unsent(&mut self, env: &mut Env, server: usize) {
         let Some(line) = self.lines.get_mut(&server).filter(|line| line.open) else { return };
         let (Some((conn, side)), Some(vote)) = (line.conn, line.unsent.take()) else { return };
-        env.network.send(&mut env.schedule, conn, side, Wire::Vote(vote.clone()));
+        env.network.send(&mut env.schedule, conn, side, Wire::vote(&vote));
         line.last = Some(vote);
     }
 
-    pub(super) fn line_arrived(&mut self, env: &mut Env, from: usize, arrival: Arrival) {
+    pub(super) fn line_arrived(&mut self, env: &mut Env, from: usize, arrival: Arrival) -> Result<(), Stop> {
         match arrival {
             Arrival::Connected => self.line_stands(env, from),
-            Arrival::Message(Wire::Vote(notification)) => {
+            Arrival::Message(Wire::Vote(bytes)) => {
+                let Ok(Some(notification)) = read_vote(&bytes) else {
+                    return Err(Stop::violation("codec", format!("a vote that cannot be read: {bytes:?}")));
+                };
                 self.inputs.push_back(Input::Notified { from: Ensemble::id(from), notification });
             }
             Arrival::Message(_) => {}
@@ -108,5 +111,6 @@ impl Process {
                 self.inputs.push_back(Input::PeerDown(Ensemble::id(from)));
             }
         }
+        Ok(())
     }
 }

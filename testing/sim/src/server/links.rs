@@ -12,7 +12,7 @@ use super::driver::Process;
 use super::{boot, database};
 use crate::env::{Env, Stop};
 use crate::nemesis::Moment;
-use crate::network::{Arrival, ConnId, Kind, Node, Side, Wire};
+use crate::network::{Arrival, ConnId, Kind, Node, Side, Wire, read_packet};
 use crate::properties::Observation;
 use crate::schedule::Event;
 
@@ -89,7 +89,10 @@ impl Process {
                 self.remove_link(link);
                 self.inputs.push_back(Input::Closed(link));
             }
-            Arrival::Message(Wire::Packet(packet)) => {
+            Arrival::Message(Wire::Packet(bytes)) => {
+                let Ok(Some(packet)) = read_packet(&bytes) else {
+                    return Err(Stop::violation("codec", format!("a packet that cannot be read: {bytes:?}")));
+                };
                 self.inputs.push_back(Input::Packet { link, packet });
             }
             Arrival::Message(Wire::Database(database)) => {
@@ -182,7 +185,7 @@ impl Process {
                         by_dialler: side == Side::Dialler,
                         packet: &packet,
                     })?;
-                    env.network.send(&mut env.schedule, conn, side, Wire::Packet(packet));
+                    env.network.send(&mut env.schedule, conn, side, Wire::packet(&packet));
                 }
                 Outgoing::Snapshot(progress) => {
                     *progress = Some(Box::new(database::Sending::begin(&self.tree, &self.history)));
@@ -234,7 +237,7 @@ impl Process {
                 QuorumPacket::bare(PacketKind::Commit, zxid),
             ] {
                 env.observe(&Observation::Sent { conn: conn.0, by_dialler: false, packet: &packet })?;
-                env.network.send(&mut env.schedule, conn, side, Wire::Packet(packet));
+                env.network.send(&mut env.schedule, conn, side, Wire::packet(&packet));
             }
         }
         self.inputs.push_back(Input::HistorySent(link));

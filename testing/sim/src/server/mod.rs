@@ -149,6 +149,7 @@ impl Server {
 
     /// Stops the process until [`Self::resume`]. Returns which stop this is.
     pub(crate) fn stop(&mut self, env: &mut Env) -> u64 {
+        assert!(self.is_up(), "only what runs can be stopped");
         env.trace(|| format!("s{} STOPPED", self.machine.id));
         self.stops += 1;
         let held = self.stopped.take().map(|(_, held)| held).unwrap_or_default();
