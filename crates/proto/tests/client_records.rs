@@ -192,7 +192,8 @@ fn read_whole<'a, T: PartialEq + std::fmt::Debug>(
     read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<(), TestCaseError> {
     let mut reader = Reader::new(bytes);
-    prop_assert_eq!(&read(&mut reader).unwrap(), expected);
+    let read_back = read(&mut reader);
+    prop_assert_eq!(read_back.as_ref(), Ok(expected));
     prop_assert!(reader.rest().is_empty());
     for len in 0..bytes.len() {
         prop_assert!(read(&mut Reader::new(&bytes[..len])).is_err(), "cut at {}", len);
