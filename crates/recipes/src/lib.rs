@@ -7,11 +7,11 @@
 //!
 //! - **A held thing is a guard.** It is given back by `release().await`, or in the background when the guard is
 //!   dropped. Dropping a future that acquires withdraws from the queue; nothing is left behind.
-//! - **Connection loss** puts what is held in doubt (in doubt): the ephemeral node is still there, but
+//! - **Connection loss** puts what is held in doubt ([`HoldState::InDoubt`]): the ephemeral node is still there, but
 //!   this process no longer knows. When the session is resumed, it is held again as if nothing had been.
-//! - **Session expiry** loses it (lost): the server has removed the node and others may have it.
+//! - **Session expiry** loses it ([`HoldState::Lost`]): the server has removed the node and others may have it.
 //! - **A fencing token** ([`Fence`]) goes with everything that excludes others: hand it to the resource you protect.
 
 pub mod common;
 
-pub use common::Fence;
+pub use common::{Acquiring, Error, Fence, Guard, HoldState, HoldStates, Loss, NameStyle, Result};

@@ -37,6 +37,11 @@ pub(crate) fn sequence(name: &str) -> Option<&str> {
     }
 }
 
+/// Whether the contender shares with its like: a read lock of Curator or kazoo.
+pub(crate) fn is_shared(name: &str) -> bool {
+    name.contains("__READ__") || name.contains("__rlock__")
+}
+
 /// The order in which contenders are served: by the text of the sequence number, whatever stands before it.
 ///
 /// Curator and kazoo compare the text too, which matters once numbers are negative: all contenders must agree. Names

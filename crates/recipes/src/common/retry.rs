@@ -1,0 +1,39 @@
+//! Repeating what a lost connection interrupted.
+
+use std::time::Duration;
+
+use zabra_client::Error;
+
+/// The pause before a request is repeated: requests wait for a connection by themselves, so this only slows down a
+/// client whose connections break at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(10);
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    /// Waits, longer with each call: 10 ms doubling up to a second, less up to half of it at random.
+    pub(crate) async fn pause(&mut self) {
+        let full = Self::FIRST.saturating_mul(1 << self.tries.min(10)).min(Self::LONGEST);
+        self.tries += 1;
+        tokio::time::sleep(full.mul_f64(1.0 - fastrand::f64() / 2.0)).await;
+    }
+}
+
+/// Repeats a request until no lost connection (nor a throttling server) stands in its way. Only for what may be done twice: reads, syncs, and writes
+/// whose second attempt is recognized.
+pub(crate) async fn through_cuts<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        match request().await {
+            Err(error) if error.is_passing() => backoff.pause().await,
+            answer => return answer,
+        }
+    }
+}
