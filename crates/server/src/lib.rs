@@ -15,6 +15,7 @@ mod ensemble;
 mod events;
 mod four_letter;
 mod http;
+mod intervene;
 mod listener;
 mod observe;
 mod options;
@@ -27,5 +28,6 @@ mod snapshots;
 mod stats;
 mod throttler;
 
+pub use intervene::Standing;
 pub use pipeline::chain;
 pub use server::{Recovery, Server, StartError, Stopped};

@@ -233,6 +233,10 @@ impl Server {
         self.metrics_address
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// How it was told to be.
     pub fn config(&self) -> &Config {
         &self.core.config
@@ -284,6 +288,19 @@ impl Server {
         match self.core.failure().borrow().clone() {
             Some(why) => Err(Stopped::Failed(why)),
             None => Ok(()),
+        }
+    }
+}
+
+impl Server {
+    /// Ends without a word to anybody, finishing nothing, and waits for the log thread. For tests that have taken away
+    /// the disk and the runtime that this server runs on.
+    pub fn abandon(mut self) {
+        self.stop.send_replace(true);
+        self.core.end();
+        if let Some(thread) = self.log_thread.take() {
+            // It has told why it ended, if there is something to tell.
+            let _ = thread.join();
         }
     }
 }
