@@ -117,6 +117,16 @@ pub enum Error {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// No server could be reached in the time a request may wait for one (`connect_within`); nothing was sent.
+    #[error("{op} {path}: no connection within {within:?}")]
+    NotConnected {
+        /// The time allowed.
+        within: Duration,
+        /// The operation.
+        op: &'static str,
+        /// The node asked about.
+        path: String,
+    },
     /// No server accepted a session within the time allowed.
     #[error("no session within {within:?}: {last}")]
     CannotConnect {
@@ -166,6 +176,7 @@ impl Error {
             | Self::BadArgument(_)
             | Self::TooLarge { .. }
             | Self::Overloaded { .. }
+            | Self::NotConnected { .. }
             | Self::CannotConnect { .. } => Outcome::DidNotHappen,
         }
     }

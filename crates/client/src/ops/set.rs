@@ -1,0 +1,103 @@
+//! Setting data.
+
+use crate::core::call::Reply;
+use crate::ops::{ANY_VERSION, Operation, sendable};
+use crate::pending::Asked;
+use crate::{Client, Error, Pending, Stat};
+use bytes::Bytes;
+use zabra_proto::{Request, SetData, get_stat};
+
+/// Sets the data of a node: see [`Client::set`].
+#[must_use = "nothing is sent before .send() or .await"]
+#[derive(Clone, Debug)]
+pub struct Set {
+    client: Client,
+    path: String,
+    data: Option<Bytes>,
+    version: i32,
+    idempotent: bool,
+}
+
+impl Client {
+    /// Sets the data of a node; results in its Stat afterwards.
+    ///
+    /// # Errors
+    /// `NoNode`, `NoAuth`, `BadVersion`, `QuotaExceeded`.
+    pub fn set(&self, path: impl Into<String>, data: impl AsRef<[u8]>) -> Set {
+        Set {
+            client: self.clone(),
+            path: path.into(),
+            data: Some(Bytes::copy_from_slice(data.as_ref())),
+            version: ANY_VERSION,
+            idempotent: false,
+        }
+    }
+}
+
+impl Set {
+    /// Only if the node has this version.
+    pub const fn version(mut self, version: i32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets null, which is not the same as no bytes, instead of the data given.
+    pub fn null(mut self) -> Self {
+        self.data = None;
+        self
+    }
+
+    /// Says that setting it twice is as good as once: when the connection breaks before the answer, the request is sent
+    /// again. With a version, a second attempt that finds exactly its own change takes it for the first one's success.
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+}
+
+impl Operation for Set {
+    type Output = Stat;
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.idempotent
+    }
+
+    fn attempt(&self, earlier: Option<&Error>) -> Pending<Stat> {
+        let full = match self.client.view.full(&self.path) {
+            Ok(full) => full,
+            Err(error) => return Pending::failed(error),
+        };
+        let request =
+            Request::SetData(SetData { path: Some(full), data: self.data.as_deref(), version: self.version });
+        let pending = self.client.call(&self.path, &request, stat);
+        if earlier.is_none() || self.version == ANY_VERSION {
+            return pending;
+        }
+        let set = self.clone();
+        Pending::steps(self.client.session.runtime(), async move {
+            match pending.await {
+                Err(error) if error.is_bad_version() => set.own_change(error).await,
+                result => result,
+            }
+        })
+    }
+}
+
+impl Set {
+    /// The Stat after the change, if the node is exactly as an earlier attempt would have left it.
+    async fn own_change(&self, refusal: Error) -> Result<Stat, Error> {
+        let (data, stat) = self.client.get(&self.path).or_null().send().await?;
+        let is_own = stat.version == self.version.wrapping_add(1) && data == self.data;
+        if is_own { Ok(stat) } else { Err(refusal) }
+    }
+}
+
+sendable!(Set => Stat);
+
+pub(crate) fn stat(reply: &Reply, asked: &mut Asked) -> Result<Stat, Error> {
+    asked.read(reply, get_stat)
+}
