@@ -48,8 +48,8 @@ pub use recover::{
 pub use snapshot::{
     Candidate, Compression, DatabaseReceiver, DatabaseSender, LoadSnapshotError, LoadedSnapshot, SharedTree,
     SnapshotDamage, SnapshotInfo, SnapshotOptions, SnapshotProblem, candidates, load_snapshot,
-    read_packed_snapshot, read_snapshot, receive_database, send_database, stream_snapshot, valid_snapshots,
-    write_snapshot,
+    load_snapshot_as, read_packed_snapshot, read_snapshot, receive_database, send_database, stream_snapshot,
+    valid_snapshots, write_snapshot,
 };
 pub use trigger::SnapshotTrigger;
 pub use truncate::{TruncateError, Truncated, truncate};

@@ -1,13 +1,14 @@
 //! Removing snapshots and logs that are no longer needed. Mirrors `PurgeTxnLog`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tracing::{info, warn};
 use zabra_types::Zxid;
 
 use crate::error::{Doing, Explain, StorageError};
 use crate::name::list;
-use crate::{DataDirs, Disk, list_logs, log_zxid, snapshot_zxid, valid_snapshots};
+use crate::{DataDirs, DirEntry, Disk, list_logs, log_zxid, snapshot_zxid, valid_snapshots};
 
 /// The fewest snapshots that are kept.
 pub const RETAIN_COUNT_MIN: usize = 3;
@@ -19,6 +20,8 @@ pub struct RemovedFile {
     pub path: PathBuf,
     /// The bytes it had.
     pub len: u64,
+    /// When it was last written, where the disk knows.
+    pub modified: Option<SystemTime>,
 }
 
 /// Keeps the newest `retain` snapshots, at least [`RETAIN_COUNT_MIN`], and the logs that go on from the oldest of
@@ -37,12 +40,12 @@ pub fn purge(disk: &dyn Disk, dirs: &DataDirs, retain: usize) -> Result<Vec<Remo
         .into_iter()
         .filter(|entry| entry.name.starts_with("log."))
         .filter(|entry| log_zxid(&entry.name).unwrap_or(Zxid::NONE) < first_log)
-        .map(|entry| (dirs.logs.join(entry.name), entry.len));
+        .map(|entry| file_in(&dirs.logs, entry));
     let old_snapshots = list(disk, &dirs.snapshots)?
         .into_iter()
         .filter(|entry| entry.name.starts_with("snapshot."))
         .filter(|entry| snapshot_zxid(&entry.name).unwrap_or(Zxid::NONE) < oldest)
-        .map(|entry| (dirs.snapshots.join(entry.name), entry.len));
+        .map(|entry| file_in(&dirs.snapshots, entry));
     // Snapshots first: a learner's place is looked for behind the oldest, and there no log may be missing.
     let mut removed = Vec::new();
     if remove_all(disk, old_snapshots, &mut removed) {
@@ -51,18 +54,22 @@ pub fn purge(disk: &dyn Disk, dirs: &DataDirs, retain: usize) -> Result<Vec<Remo
     Ok(removed)
 }
 
+fn file_in(dir: &Path, entry: DirEntry) -> RemovedFile {
+    RemovedFile { path: dir.join(entry.name), len: entry.len, modified: entry.modified }
+}
+
 /// Whether all of them could be removed.
 fn remove_all(
     disk: &dyn Disk,
-    files: impl Iterator<Item = (PathBuf, u64)>,
+    files: impl Iterator<Item = RemovedFile>,
     removed: &mut Vec<RemovedFile>,
 ) -> bool {
     let mut all = true;
-    for (path, len) in files {
-        match disk.remove(&path).explain(Doing::Remove, &path) {
+    for file in files {
+        match disk.remove(&file.path).explain(Doing::Remove, &file.path) {
             Ok(()) => {
-                info!("removed {}", path.display());
-                removed.push(RemovedFile { path, len });
+                info!("removed {}", file.path.display());
+                removed.push(file);
             }
             Err(error) => {
                 warn!("{error}: {}", error.source);

@@ -8,8 +8,8 @@ mod wire;
 mod write;
 
 pub use read::{
-    LoadSnapshotError, LoadedSnapshot, SnapshotDamage, SnapshotProblem, load_snapshot, read_packed_snapshot,
-    read_snapshot,
+    LoadSnapshotError, LoadedSnapshot, SnapshotDamage, SnapshotProblem, load_snapshot, load_snapshot_as,
+    read_packed_snapshot, read_snapshot,
 };
 pub use stream::Compression;
 pub use valid::{Candidate, candidates, valid_snapshots};

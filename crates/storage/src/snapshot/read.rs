@@ -123,9 +123,24 @@ pub fn load_snapshot(
     limit: FieldLimit,
 ) -> Result<LoadedSnapshot, LoadSnapshotError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    load_snapshot_as(disk, path, snapshot_zxid(&name), options, limit)
+}
+
+/// The same for a file whose name need not tell a zxid, such as a copy.
+///
+/// # Errors
+/// As for [`load_snapshot`].
+pub fn load_snapshot_as(
+    disk: &dyn Disk,
+    path: &Path,
+    zxid: Option<Zxid>,
+    options: TreeOptions,
+    limit: FieldLimit,
+) -> Result<LoadedSnapshot, LoadSnapshotError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let file = disk.open(path).explain(Doing::Open, path)?;
     let input = unpack(Compression::of_name(&name), FileSource::new(file));
-    read_snapshot(input, snapshot_zxid(&name), options, limit).map_err(|(offset, problem)| match problem {
+    read_snapshot(input, zxid, options, limit).map_err(|(offset, problem)| match problem {
         // What the disk says, as opposed to what unpacking says.
         SnapshotProblem::Stream(source) if source.raw_os_error().is_some() => {
             StorageError { doing: Doing::Read, file: path.to_owned(), offset: None, source }.into()
