@@ -29,5 +29,6 @@ mod stats;
 mod throttler;
 
 pub use intervene::Standing;
+pub use observe::version::release;
 pub use pipeline::chain;
 pub use server::{Recovery, Server, StartError, Stopped};

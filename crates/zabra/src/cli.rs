@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::data::DataCommand;
+
 /// Apache ZooKeeper's job, done in Rust.
 #[derive(Debug, Parser)]
 #[command(name = "zabra", version, about, long_about = None, propagate_version = true)]
@@ -24,9 +26,13 @@ pub(crate) enum Command {
     Ensemble(EnsembleCommand),
     /// Tell how servers are, as zkServer.sh status does
     Status(StatusArguments),
-    /// Work on the data of a server that is not running
+    /// Ask a server with a four-letter word, such as ruok, srvr or mntr
+    Ask(AskArguments),
+    /// Look at, check, cut and clean up snapshots and transaction logs
     #[command(subcommand)]
     Data(DataCommand),
+    /// Print which release of Apache ZooKeeper this speaks for, as zkServer.sh version does
+    Version,
 }
 
 /// The commands on local ensembles.
@@ -36,6 +42,17 @@ pub(crate) enum EnsembleCommand {
     Up(UpArguments),
     /// Tell how the servers of a local ensemble are
     Status(EnsembleStatusArguments),
+}
+
+/// Arguments of `zabra ask`.
+#[derive(Args, Debug)]
+#[command(after_help = "The exit code is 0 when there was an answer.")]
+pub(crate) struct AskArguments {
+    /// The server, host:port
+    #[arg(long, short, value_name = "SERVER", default_value = "127.0.0.1:2181")]
+    pub(crate) server: String,
+    /// The word
+    pub(crate) word: String,
 }
 
 /// Arguments of `zabra ensemble up`.
@@ -85,30 +102,6 @@ pub(crate) struct StatusArguments {
     /// A JSON array instead of the table
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// The commands on data.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DataCommand {
-    /// Cut the transaction log where it is damaged, so that the server starts again
-    Repair(RepairArguments),
-}
-
-/// Arguments of `zabra data repair`.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Without --apply nothing is changed. What is cut is kept in the same directory, under names beginning with `removed-`.
-Promises made to clients after the place of the damage are lost, unless it is a write that a power failure cut short.
-The server must not be running.")]
-pub(crate) struct RepairArguments {
-    /// The zoo.cfg of the server, or its dataDir
-    pub(crate) place: PathBuf,
-    /// The dataLogDir, if it is another directory and no zoo.cfg is given
-    #[arg(long, value_name = "DIR")]
-    pub(crate) log_dir: Option<PathBuf>,
-    /// Do it
-    #[arg(long)]
-    pub(crate) apply: bool,
 }
 
 /// How the server's log looks.

@@ -1,9 +1,11 @@
 //! The `zabra` program: arguments, wiring, exit codes. One module per command.
 
+mod ask;
 mod cli;
 mod data;
 mod ensemble;
 mod exit;
+mod java_time;
 mod logging;
 mod probe;
 mod server;
@@ -21,7 +23,11 @@ fn main() -> ExitCode {
         cli::Command::Server(arguments) => server::run(&arguments),
         cli::Command::Ensemble(command) => ensemble::run(&command),
         cli::Command::Status(arguments) => status::run(&arguments),
-        cli::Command::Data(cli::DataCommand::Repair(arguments)) => data::repair(&arguments),
+        cli::Command::Ask(arguments) => ask::run(&arguments),
+        cli::Command::Data(command) => data::run(&command),
+        cli::Command::Version => {
+            stdio::print(&format!("Apache ZooKeeper, version {}", zabra_server::release()))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

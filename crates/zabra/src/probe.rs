@@ -14,8 +14,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// How long it may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
-/// No answer is longer.
-const ANSWER_LEN_MAX: u64 = 64 << 10;
+/// No answer is longer; `wchp` and `dump` of a busy server are long.
+const ANSWER_LEN_MAX: u64 = 64 << 20;
 
 /// What a server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl fmt::Display for Answer {
 
 /// Asks the server at an address, `host:port`.
 pub(crate) async fn ask(address: &str) -> Answer {
-    match timeout(CONNECT_MAX + ANSWER_MAX, talk(address)).await {
+    match timeout(CONNECT_MAX + ANSWER_MAX, talk(address, "srvr")).await {
         Ok(Ok(text)) => read(&text),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             Answer::Unreachable("nobody listens".to_owned())
@@ -88,10 +88,17 @@ pub(crate) async fn ask(address: &str) -> Answer {
     }
 }
 
-async fn talk(address: &str) -> io::Result<String> {
+/// What the server at an address, `host:port`, answers to a four-letter word. Mirrors `FourLetterWordMain`.
+pub(crate) async fn answer_to(address: &str, word: &str) -> io::Result<String> {
+    timeout(CONNECT_MAX + ANSWER_MAX, talk(address, word))
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")))
+}
+
+async fn talk(address: &str, word: &str) -> io::Result<String> {
     let connect = timeout(CONNECT_MAX, TcpStream::connect(address)).await;
     let mut stream = connect.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    stream.write_all(b"srvr").await?;
+    stream.write_all(word.as_bytes()).await?;
     let mut text = Vec::new();
     stream.take(ANSWER_LEN_MAX).read_to_end(&mut text).await?;
     Ok(String::from_utf8_lossy(&text).into_owned())

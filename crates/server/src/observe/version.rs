@@ -11,3 +11,8 @@ const RELEASED: &str = "2026-11-21 00:00 UTC";
 pub(crate) fn full() -> String {
     format!("{SPOKEN}-zabra-{}, built on {RELEASED}", env!("CARGO_PKG_VERSION"))
 }
+
+/// The version and its date, as `zkServer.sh version` names them.
+pub fn release() -> String {
+    format!("{SPOKEN}-zabra-{} {RELEASED}", env!("CARGO_PKG_VERSION"))
+}
