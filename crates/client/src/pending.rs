@@ -150,7 +150,7 @@ fn result<T>(answer: Answer, asked: Option<Asked>, decode: Decode<T>) -> Result<
 }
 
 /// The error of a request that has no answer.
-fn from_failure(failure: Failure, op: OpCode, path: String) -> Error {
+pub(crate) fn from_failure(failure: Failure, op: OpCode, path: String) -> Error {
     let name = op_name(op);
     let outcome = |sent| if sent && may_change(op) { Outcome::Unknown } else { Outcome::DidNotHappen };
     match failure {
@@ -159,6 +159,7 @@ fn from_failure(failure: Failure, op: OpCode, path: String) -> Error {
         Failure::SessionClosed => Error::SessionClosed { outcome: outcome(false), op: name, path },
         Failure::AuthFailed => Error::AuthFailed { outcome: outcome(false), op: name, path },
         Failure::TooLarge { len, max } => Error::TooLarge { len, max, op: name, path },
+        Failure::Overloaded { max } => Error::Overloaded { max, op: name, path },
         Failure::NotConnected { within } => Error::NotConnected { within, op: name, path },
     }
 }

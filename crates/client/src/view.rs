@@ -10,7 +10,7 @@ use zabra_types::validate_path;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     /// Prefix of all paths; `None` for none. A valid path other than `/`.
-    chroot: Option<Arc<str>>,
+    pub(crate) chroot: Option<Arc<str>>,
     /// When failed requests are sent again.
     pub(crate) retry: Option<Arc<RetryPolicy>>,
     /// The session outside of which requests fail.

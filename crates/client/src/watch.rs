@@ -1,7 +1,7 @@
 //! Those who watch.
 
 use crate::core::watches::{Told, WatcherId};
-use crate::handle::Session;
+use crate::handle::{Session, WeakSession};
 use crate::view::View;
 use crate::{EventType, SessionState, WatchEvent};
 use std::fmt;
@@ -18,7 +18,7 @@ pub(crate) struct Watcher {
     /// The watched node, as the view names it.
     path: String,
     view: View,
-    session: Session,
+    session: WeakSession,
     events: mpsc::UnboundedReceiver<Told>,
     ended: bool,
 }
@@ -31,7 +31,7 @@ impl Watcher {
             id: session.next_watcher(),
             path: path.to_owned(),
             view: view.clone(),
-            session: session.clone(),
+            session: session.downgrade(),
             events,
             ended: false,
         };
