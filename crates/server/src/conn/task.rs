@@ -2,12 +2,15 @@
 //! about requests.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tracing::debug;
@@ -142,21 +145,20 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
             }
             core.stats.request_throttle_wait_count.increment();
         }
+        let (is_greeting, is_held_back, postponed) =
+            (task.stage == Stage::Greeting, task.held_back.is_some(), task.postponed);
         tokio::select! {
             biased;
             () = conn.woken() => {}
-            ready = stream.readable(), if task.wants_input() => {
-                if let Err(error) = ready {
-                    return Closed::Socket(error);
-                }
-                if let Err(closed) = task.receive(stream) {
+            received = task.receive(stream), if task.wants_input() => {
+                if let Err(closed) = received {
                     return closed;
                 }
             }
-            () = tokio::time::sleep_until(task.postponed.unwrap_or(greeting_deadline)), if task.postponed.is_some() => {}
-            () = core.throttler.freed(), if task.held_back.is_some() => {}
-            () = tokio::time::sleep(core.config.requests.throttle.stall_time), if task.held_back.is_some() => {}
-            () = tokio::time::sleep_until(greeting_deadline), if task.stage == Stage::Greeting => {
+            () = tokio::time::sleep_until(postponed.unwrap_or(greeting_deadline)), if postponed.is_some() => {}
+            () = core.throttler.freed(), if is_held_back => {}
+            () = tokio::time::sleep(core.config.requests.throttle.stall_time), if is_held_back => {}
+            () = tokio::time::sleep_until(greeting_deadline), if is_greeting => {
                 core.stats.sessionless_connections_expired.increment();
                 return Closed::ByServer;
             }
@@ -252,26 +254,37 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Takes what the socket has and handles every complete frame in it.
-    fn receive(&mut self, stream: &TcpStream) -> Result<(), Closed> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let n = match stream.try_read(scratch) {
-                Ok(0) => return Err(Closed::ByClient),
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(Closed::Socket(error)),
-            };
-            self.core.stats.bytes_received_count.add(n as u64);
-            self.conn.hear(self.core.clock.now());
-            if self.partial.is_empty() {
-                let used = self.consume(&scratch[..n])?;
-                self.partial.extend_from_slice(&scratch[used..n]);
-                Ok(())
-            } else {
-                self.partial.extend_from_slice(&scratch[..n]);
-                self.consume_partial()
-            }
+    /// Waits until the socket has something, takes it, and handles every complete frame in it. Nothing is taken before
+    /// it can be handled, so that waiting may be given up.
+    ///
+    /// Read through `poll_read`, which knows from a buffer that was not filled that there is no more, and saves the call
+    /// that would say so.
+    async fn receive(&mut self, stream: &mut TcpStream) -> Result<(), Closed> {
+        poll_fn(|context| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+                Poll::Ready(match (read, buffer.filled()) {
+                    (Err(error), _) => Err(Closed::Socket(error)),
+                    (Ok(()), []) => Err(Closed::ByClient),
+                    (Ok(()), bytes) => self.received(bytes),
+                })
+            })
         })
+        .await
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        self.core.stats.bytes_received_count.add(bytes.len() as u64);
+        self.conn.hear(self.core.clock.now());
+        if self.partial.is_empty() {
+            let used = self.consume(bytes)?;
+            self.partial.extend_from_slice(&bytes[used..]);
+            Ok(())
+        } else {
+            self.partial.extend_from_slice(bytes);
+            self.consume_partial()
+        }
     }
 
     fn consume_partial(&mut self) -> Result<(), Closed> {
