@@ -23,7 +23,9 @@ pub use driver::{BoxFuture, Dial, Stream, Tcp};
 pub use error::{Error, MultiError, Outcome};
 pub use event::{EventType, SessionState, SessionTicket, WatchEvent};
 pub use ops::{
-    ChildNames, ChildrenStat, Create, Created, Delete, Exists, Get, GetOrNull, Set, SyncRequest, Watched,
+    AddWatch, AllChildrenNumber, CheckWatches, ChildNames, ChildrenStat, ClientInfo, Create, Created, Delete,
+    Ephemerals, Exists, Get, GetAcl, GetOrNull, MultiResult, ReadMany, ReadResult, Reconfig, RemoveWatches,
+    Set, SetAcl, SyncRequest, Transaction, Watched, WhoAmI,
 };
 pub use pending::Pending;
 pub use retry::RetryPolicy;

@@ -1,6 +1,6 @@
 //! Requests under way.
 
-use crate::core::call::{Failure, Reply};
+use crate::core::{Failure, Reply};
 use crate::error::{may_change, op_name, refused};
 use crate::view::View;
 use crate::watch::Watcher;
@@ -48,6 +48,8 @@ pub(crate) struct Asked {
     pub(crate) view: View,
     /// Who watches if the request succeeds.
     pub(crate) watcher: Option<Watcher>,
+    /// The operations of a transaction or of several reads, as the user named their nodes.
+    pub(crate) steps: Vec<(OpCode, String)>,
 }
 
 impl Asked {

@@ -1,6 +1,6 @@
 //! A client as its user sees it: names relative to a chroot, retries, the session it is bound to.
 
-use crate::core::call::Incarnation;
+use crate::core::Incarnation;
 use crate::{Error, RetryPolicy};
 use std::borrow::Cow;
 use std::sync::Arc;

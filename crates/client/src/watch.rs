@@ -1,6 +1,6 @@
 //! Those who watch.
 
-use crate::core::watches::{Told, WatcherId};
+use crate::core::{Told, WatcherId};
 use crate::handle::{Session, WeakSession};
 use crate::view::View;
 use crate::{EventType, SessionState, WatchEvent};

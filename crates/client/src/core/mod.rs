@@ -31,7 +31,7 @@ mod session;
 mod tests;
 pub(crate) mod watches;
 
-pub(crate) use call::{Call, CallId, Failure, Incarnation, Reply, WatchAsk, WatchEffect};
+pub(crate) use call::{Call, CallId, Failure, Incarnation, Reply, WatchAsk, WatchEffect, WatchRemoval};
 pub(crate) use io::{CoreOptions, Credentials, Input, Output, Status};
 pub(crate) use watches::{Told, WatchKind, WatcherId};
 

@@ -1,6 +1,6 @@
 //! Creating one node.
 
-use crate::core::call::Reply;
+use crate::core::Reply;
 use crate::ops::mode::ModeChoice;
 use crate::ops::{Operation, protect, sendable, tree};
 use crate::pending::Asked;

@@ -1,6 +1,6 @@
 //! Deleting one node.
 
-use crate::core::call::Reply;
+use crate::core::Reply;
 use crate::ops::{ANY_VERSION, Operation, sendable};
 use crate::pending::Asked;
 use crate::{Client, Error, Pending};

@@ -3,29 +3,41 @@
 //! A builder does nothing until it is sent or awaited. What it sends is in its [`Operation::attempt`]; repeating that
 //! after failures is the same for all and happens in [`start`].
 
+mod acl;
+mod config;
 mod create;
 mod delete;
+mod info;
 mod mode;
 mod protect;
 mod read;
+mod read_many;
 mod set;
 mod sync;
+mod transaction;
 mod tree;
+mod watches;
 
+pub use acl::{GetAcl, SetAcl};
+pub use config::Reconfig;
 pub use create::{Create, Created};
 pub use delete::Delete;
+pub use info::{AllChildrenNumber, ClientInfo, Ephemerals, WhoAmI};
 pub use read::{ChildNames, ChildrenStat, Exists, Get, GetOrNull, Watched};
+pub use read_many::{ReadMany, ReadResult};
 pub use set::Set;
 pub use sync::SyncRequest;
+pub use transaction::{MultiResult, Transaction};
+pub use watches::{AddWatch, CheckWatches, RemoveWatches};
 
-use crate::core::call::{WatchAsk, WatchEffect};
-use crate::core::watches::WatchKind;
+use crate::core::WatchKind;
+use crate::core::{WatchAsk, WatchEffect};
 use crate::handle::NewCall;
 use crate::pending::{Asked, Decode};
-use crate::watch::Watcher;
+use crate::watch::{EventSender, Watcher};
 use crate::{Client, Error, Outcome, Pending, RetryPolicy};
 use std::time::{Duration, Instant};
-use zabra_proto::Request;
+use zabra_proto::{OpCode, Request};
 
 /// The version that fits every node.
 pub(crate) const ANY_VERSION: i32 = -1;
@@ -101,7 +113,7 @@ fn may_pass(client: &Client, error: &Error) -> bool {
 impl Client {
     /// Sends a request about one node, which the user named `path`.
     pub(crate) fn call<T>(&self, path: &str, request: &Request<'_>, decode: Decode<T>) -> Pending<T> {
-        self.call_with(path, request, WatchEffect::None, None, decode)
+        self.call_with(path, request, WatchEffect::None, None, Vec::new(), decode)
     }
 
     /// The same with a watch on the node `full`, as the server names it.
@@ -116,7 +128,7 @@ impl Client {
         let (watcher, events) = Watcher::new(&self.session, &self.view, path);
         let ask = WatchAsk { watcher: watcher.id(), path: full.to_owned(), kind };
         let effect = WatchEffect::Add(Box::new(ask));
-        self.call_with(path, request, effect, Some((watcher, events)), decode)
+        self.call_with(path, request, effect, Some((watcher, events)), Vec::new(), decode)
     }
 
     /// Several requests, one after another.
@@ -127,12 +139,23 @@ impl Client {
         Pending::steps(self.session.runtime(), future)
     }
 
+    /// Sends a request made of several, which the user named as `steps`.
+    pub(crate) fn call_transaction<T>(
+        &self,
+        request: &Request<'_>,
+        steps: Vec<(OpCode, String)>,
+        decode: Decode<T>,
+    ) -> Pending<T> {
+        self.call_with("", request, WatchEffect::None, None, steps, decode)
+    }
+
     fn call_with<T>(
         &self,
         path: &str,
         request: &Request<'_>,
         effect: WatchEffect,
-        watcher: Option<(Watcher, crate::watch::EventSender)>,
+        watcher: Option<(Watcher, EventSender)>,
+        steps: Vec<(OpCode, String)>,
         decode: Decode<T>,
     ) -> Pending<T> {
         let mut body = Vec::new();
@@ -140,7 +163,7 @@ impl Client {
         let (watcher, events) = watcher.unzip();
         let op = request.op();
         let answer = self.session.submit(NewCall { op, body, effect, pinned: self.view.pinned, events });
-        let asked = Asked { op, path: path.to_owned(), view: self.view.clone(), watcher };
+        let asked = Asked { op, path: path.to_owned(), view: self.view.clone(), watcher, steps };
         Pending::call(answer, asked, decode)
     }
 }

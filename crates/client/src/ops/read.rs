@@ -1,6 +1,6 @@
 //! Reads of one node, with and without a watch.
 
-use crate::core::watches::WatchKind;
+use crate::core::WatchKind;
 use crate::ops::{Operation, sendable};
 use crate::pending::{Asked, Decode};
 use crate::{Client, OneShot, Pending, Stat};
@@ -166,7 +166,7 @@ impl ReadOf {
 }
 
 use crate::Error;
-use crate::core::call::Reply;
+use crate::core::Reply;
 
 fn data_or_null(reply: &Reply, asked: &mut Asked) -> Result<(Option<Bytes>, Stat), Error> {
     let answer = asked.read(reply, zabra_proto::Data::decode)?;

@@ -1,6 +1,6 @@
 //! Setting data.
 
-use crate::core::call::Reply;
+use crate::core::Reply;
 use crate::ops::{ANY_VERSION, Operation, sendable};
 use crate::pending::Asked;
 use crate::{Client, Error, Pending, Stat};
