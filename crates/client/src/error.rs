@@ -135,6 +135,12 @@ pub enum Error {
         /// What stood in the way most recently.
         last: String,
     },
+    /// The thread of blocking clients cannot be started.
+    #[error("no thread for input and output: {reason}")]
+    NoThread {
+        /// What the system says.
+        reason: String,
+    },
 }
 
 /// A refused transaction.
@@ -177,7 +183,8 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::Overloaded { .. }
             | Self::NotConnected { .. }
-            | Self::CannotConnect { .. } => Outcome::DidNotHappen,
+            | Self::CannotConnect { .. }
+            | Self::NoThread { .. } => Outcome::DidNotHappen,
         }
     }
 

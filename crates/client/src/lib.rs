@@ -1,5 +1,6 @@
 //! A client of Apache ZooKeeper and Zabra: asynchronous, cancel-safe, with a blocking face.
 
+pub mod blocking;
 mod builder;
 mod client;
 mod connect_string;

@@ -21,6 +21,14 @@ impl StateStream {
         self.changes.recv().await
     }
 
+    /// Blocks this thread until the next change; `None` as for [`Self::next`].
+    ///
+    /// # Panics
+    /// In asynchronous code, where it would block others.
+    pub fn wait_next(&mut self) -> Option<SessionState> {
+        self.changes.blocking_recv()
+    }
+
     /// The next change if there is one already.
     pub fn try_next(&mut self) -> Option<SessionState> {
         self.changes.try_recv().ok()
