@@ -159,7 +159,12 @@ impl Session {
         let (sender, changes) = mpsc::unbounded_channel();
         // Nobody listens to the end of a client that has ended: the stream is over at once.
         if !self.wishes.is_closed() {
-            lock(&self.shared.listeners).push(sender);
+            let mut listeners = lock(&self.shared.listeners);
+            // Those who have gone would stay until the next change: let go of them instead of growing.
+            if listeners.len() == listeners.capacity() {
+                listeners.retain(|listener| !listener.is_closed());
+            }
+            listeners.push(sender);
         }
         StateStream::new(changes)
     }
