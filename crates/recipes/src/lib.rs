@@ -13,5 +13,9 @@
 //! - **A fencing token** ([`Fence`]) goes with everything that excludes others: hand it to the resource you protect.
 
 pub mod common;
+pub mod leader;
+pub mod lock;
 
-pub use common::{Acquiring, Error, Fence, Guard, HoldState, HoldStates, Loss, NameStyle, Result};
+pub use common::{
+    Acquiring, Error, Fence, Guard, HoldState, HoldStates, Loss, NameStyle, Participant, Patience, Result,
+};

@@ -153,7 +153,7 @@ impl Guard {
         }
     }
 
-    /// Completes when somebody asks the holder to let go, see `lock::revoke`; never if nobody does.
+    /// Completes when somebody asks the holder to let go, see [`revoke`](crate::lock::revoke); never if nobody does.
     pub fn revocation(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut revoked = self.revoked.clone();
         async move {

@@ -1,17 +1,26 @@
 //! What the recipes share: names of nodes, fencing tokens, retries, holding and losing.
 
+mod contender;
 mod error;
 mod fence;
 mod hold;
+mod host;
 pub(crate) mod name;
+pub(crate) mod node;
+mod participant;
 pub(crate) mod path;
 mod queue;
 pub(crate) mod retry;
 mod told;
 
+pub use contender::Patience;
+pub(crate) use contender::{Entry, REVOKE_MESSAGE, enter};
 pub use error::{Error, Result};
 pub use fence::Fence;
 pub use hold::{Guard, HoldState, HoldStates, Loss};
+pub(crate) use host::local_address;
+pub use participant::Participant;
+pub(crate) use participant::participants;
 pub use queue::NameStyle;
 pub(crate) use queue::{Rule, Verdict};
 pub use told::Acquiring;

@@ -1,5 +1,15 @@
 //! Building paths.
 
+use super::{Error, Result};
+
+/// The path, if it is one.
+pub(crate) fn checked(path: String) -> Result<String> {
+    match zabra_types::validate_path(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(Error::BadPath { path, source }),
+    }
+}
+
 /// The path of the child `name` of `parent`.
 pub(crate) fn join(parent: &str, name: &str) -> String {
     if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }

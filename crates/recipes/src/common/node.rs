@@ -1,0 +1,122 @@
+//! Nodes that are made and removed for certain, whatever happens to the connection.
+
+use bytes::Bytes;
+use zabra_client::{Client, Error};
+use zabra_types::{CreateMode, Stat};
+
+use super::path::{join, name_of, prefixes};
+use super::retry::{Backoff, through_cuts};
+
+/// Makes `path` and whatever is missing above it, as container nodes (Curator's `creatingParentContainersIfNeeded`):
+/// the server removes them some time after their last child is gone.
+pub(crate) async fn ensure_container(client: &Client, path: &str) -> Result<(), Error> {
+    for prefix in prefixes(path) {
+        let made = through_cuts(|| client.create(prefix, Bytes::new()).mode(CreateMode::Container)).await;
+        match made {
+            Err(error) if !error.is_node_exists() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes `path`; its parents are made, as containers, when they are missing.
+pub(crate) async fn create_with_parents(
+    client: &Client,
+    path: &str,
+    data: Bytes,
+    mode: CreateMode,
+) -> Result<zabra_client::Created, Error> {
+    loop {
+        match client.create(path, data.clone()).mode(mode).await {
+            Err(error) if error.is_no_node() => {
+                let parent = zabra_types::parent_of(path).unwrap_or("/");
+                ensure_container(client, parent).await?;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// A node that was made exactly once.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    /// Its last component, with the sequence number.
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) stat: Stat,
+}
+
+/// Makes the child `unique` of `dir`, which nobody else calls so, exactly once: after a lost reply the children are
+/// searched for a name that begins with it.
+///
+/// `client` must be pinned to one session. The search is preceded by a sync, since the server reached after the cut may
+/// be behind the one that has created the node.
+pub(crate) async fn create_once(
+    client: &Client,
+    dir: &str,
+    unique: &str,
+    data: Bytes,
+    mode: CreateMode,
+) -> Result<Made, Error> {
+    let path = join(dir, unique);
+    let mut backoff = Backoff::default();
+    loop {
+        let error = match create_with_parents(client, &path, data.clone(), mode).await {
+            Ok(created) => {
+                let name = name_of(&created.path).to_owned();
+                return Ok(Made { name, path: created.path, stat: created.stat });
+            }
+            Err(error) if error.is_passing() => error,
+            Err(error) => return Err(error),
+        };
+        backoff.pause().await;
+        if error.outcome() != zabra_client::Outcome::DidNotHappen
+            && let Some(made) = find(client, dir, unique).await?
+        {
+            return Ok(made);
+        }
+    }
+}
+
+/// The child of `dir` whose name begins with `unique`, as of now and not of a server that lags behind.
+async fn find(client: &Client, dir: &str, unique: &str) -> Result<Option<Made>, Error> {
+    through_cuts(|| client.sync(dir)).await?;
+    let children = match through_cuts(|| client.children(dir)).await {
+        Err(error) if error.is_no_node() => return Ok(None),
+        children => children?,
+    };
+    let Some(name) = children.into_iter().find(|child| child.starts_with(unique)) else { return Ok(None) };
+    let path = join(dir, &name);
+    let stat = through_cuts(|| client.exists(&path)).await?;
+    Ok(stat.map(|stat| Made { name, path, stat }))
+}
+
+/// How a deletion ended that was repeated until it was certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    /// This call has deleted it, or a lost one before it.
+    ByUs,
+    /// It was gone before.
+    Before,
+}
+
+/// Deletes the node for certain (Curator's `guaranteed`): repeated through lost connections until the server answers
+/// or the session is over, with which an ephemeral node goes too.
+pub(crate) async fn delete_for_certain(client: &Client, path: &str) -> Result<Deleted, Error> {
+    let mut backoff = Backoff::default();
+    let mut in_doubt = false;
+    loop {
+        match client.delete(path).await {
+            Ok(()) => return Ok(Deleted::ByUs),
+            Err(error) if error.is_no_node() => {
+                return Ok(if in_doubt { Deleted::ByUs } else { Deleted::Before });
+            }
+            Err(error) if error.is_passing() => {
+                in_doubt |= error.outcome() != zabra_client::Outcome::DidNotHappen;
+                backoff.pause().await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

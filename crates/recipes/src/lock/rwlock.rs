@@ -1,0 +1,191 @@
+//! The lock that readers share.
+
+use bytes::Bytes;
+use zabra_client::Client;
+use zabra_types::CreateMode;
+
+use super::{Lock, Waiting};
+use crate::common::path::{checked, name_of};
+use crate::common::{
+    Entry, Error, Fence, Guard, NameStyle, Participant, Patience, Result, Rule, enter, local_address, name,
+    participants,
+};
+
+/// A fair lock between processes that many readers or one writer may hold.
+///
+/// A contender waits for those that came before it and exclude it: a reader for the writers, a writer for all. So
+/// writers are not starved: readers that come after a waiting writer wait for it.
+///
+/// A writer may become a reader without letting another writer in ([`downgrade`](Self::downgrade)); a reader cannot
+/// become a writer, since two that tried would wait for each other.
+///
+/// Mirrors and shares its path with Curator's `InterProcessReadWriteLock` and, in the matching [`NameStyle`], kazoo's
+/// `ReadLock` and `WriteLock`. Neither side is reentrant.
+///
+/// *Layout.* `<path>/_c_<uuid>-__READ__<sequence>` and `<path>/_c_<uuid>-__WRIT__<sequence>`, ephemeral. The node of a
+/// downgraded writer is not sequential: it carries the writer's number, which keeps its place.
+///
+/// *Fencing.* The token of a writer is greater than those of all readers and writers before it; readers at the same
+/// time have different tokens, all smaller than the next writer's.
+///
+/// *Guarantees, connection loss, session expiry*: see [the module](super).
+#[derive(Clone, Debug)]
+pub struct RwLock {
+    client: Client,
+    path: String,
+    style: NameStyle,
+    data: Option<Bytes>,
+}
+
+impl RwLock {
+    /// The lock at this path. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadPath`].
+    pub fn new(client: &Client, path: impl Into<String>) -> Result<Self> {
+        Ok(Self {
+            client: client.clone(),
+            path: checked(path.into())?,
+            style: NameStyle::default(),
+            data: None,
+        })
+    }
+
+    /// What contenders write into their nodes, for people and tools who ask who holds it.
+    #[must_use]
+    pub fn with_data(self, data: impl Into<Bytes>) -> Self {
+        Self { data: Some(data.into()), ..self }
+    }
+
+    /// How contenders call their nodes.
+    #[must_use]
+    pub fn with_style(self, style: NameStyle) -> Self {
+        Self { style, ..self }
+    }
+
+    /// The side that is shared.
+    pub fn read(&self) -> ReadLock {
+        ReadLock { lock: self.clone() }
+    }
+
+    /// The side that excludes.
+    pub fn write(&self) -> WriteLock {
+        WriteLock { lock: self.clone() }
+    }
+
+    /// Takes the read side for a holder of the write side, at once; both are then held.
+    ///
+    /// The token is that of the writer: a token of its own would be greater than that of the writer who waits next.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] when the write side is or becomes lost; [`Error::BadArgument`] when the guard is not of the
+    /// write side of this lock.
+    pub async fn share(&self, write: &Guard) -> Result<Guard> {
+        let sequence = self.write_sequence(write)?.to_owned();
+        let style = self.style;
+        let entry = Entry {
+            name: Box::new(move || format!("{}{sequence}", Side::Read.name(style))),
+            mode: CreateMode::Ephemeral,
+            rule: Rule::Granted,
+            ..self.entry(Side::Read, Some(write.fence()))
+        };
+        let read = write.protect(enter(entry, Patience::Endless)).await??.ok_or(Error::Closed)?;
+        match write.state() {
+            crate::HoldState::Lost(loss) => Err(Error::Lost(loss)),
+            _ => Ok(read),
+        }
+    }
+
+    /// Turns the write side into the read side, with no writer in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`share`](Self::share); the write side is given back in any case.
+    pub async fn downgrade(&self, write: Guard) -> Result<Guard> {
+        let read = self.share(&write).await?;
+        write.release().await?;
+        Ok(read)
+    }
+
+    /// Who holds and who waits, in order.
+    ///
+    /// # Errors
+    ///
+    /// What the client fails with.
+    pub async fn participants(&self) -> Result<Vec<Participant>> {
+        participants(&self.client, &self.path).await
+    }
+
+    fn write_sequence<'a>(&self, write: &'a Guard) -> Result<&'a str> {
+        let name = name_of(write.path());
+        let ours = zabra_types::parent_of(write.path()) == Some(self.path.as_str()) && !name::is_shared(name);
+        match name::sequence(name) {
+            Some(sequence) if ours => Ok(sequence),
+            _ => Err(Error::BadArgument("the guard is not of the write side of this lock")),
+        }
+    }
+
+    fn entry(&self, side: Side, fence: Option<Fence>) -> Entry {
+        let style = self.style;
+        Entry {
+            client: self.client.clone(),
+            dir: self.path.clone(),
+            name: Box::new(move || side.name(style)),
+            data: self.data.clone().unwrap_or_else(|| local_address(&self.client)),
+            mode: CreateMode::EphemeralSequential,
+            rule: side.rule(),
+            leases: None,
+            fence,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Read,
+    Write,
+}
+
+impl Side {
+    fn name(self, style: NameStyle) -> String {
+        match (style, self) {
+            (NameStyle::Curator, Self::Read) => name::protected("__READ__"),
+            (NameStyle::Curator, Self::Write) => name::protected("__WRIT__"),
+            (NameStyle::Kazoo, Self::Read) => name::kazoo("__rlock__"),
+            (NameStyle::Kazoo, Self::Write) => name::kazoo("__lock__"),
+        }
+    }
+
+    const fn rule(self) -> Rule {
+        match self {
+            Self::Read => Rule::Shared,
+            Self::Write => Rule::Exclusive,
+        }
+    }
+}
+
+/// The shared side of a [`RwLock`].
+#[derive(Clone, Debug)]
+pub struct ReadLock {
+    lock: RwLock,
+}
+
+impl Lock for ReadLock {
+    fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
+        Box::pin(enter(self.lock.entry(Side::Read, None), patience))
+    }
+}
+
+/// The excluding side of a [`RwLock`].
+#[derive(Clone, Debug)]
+pub struct WriteLock {
+    lock: RwLock,
+}
+
+impl Lock for WriteLock {
+    fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
+        Box::pin(enter(self.lock.entry(Side::Write, None), patience))
+    }
+}

@@ -1,0 +1,188 @@
+//! The lock with several places.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use zabra_client::Client;
+use zabra_types::CreateMode;
+
+use super::{Lock, Mutex, Waiting};
+use crate::common::path::{checked, join};
+use crate::common::{
+    Entry, Error, Guard, Participant, Patience, Result, Rule, enter, local_address, name, participants,
+};
+
+/// How many leases a semaphore has.
+#[derive(Clone, Debug)]
+pub enum LeaseCount {
+    /// Always this many. All processes must agree on it: the path does not tell.
+    Fixed(usize),
+    /// As many as this says at the moment, for instance fed by a shared count. When it falls, nobody is thrown out: no
+    /// lease is granted before enough have been given back.
+    Shared(watch::Receiver<usize>),
+}
+
+impl From<usize> for LeaseCount {
+    fn from(count: usize) -> Self {
+        Self::Fixed(count)
+    }
+}
+
+/// A semaphore between processes: at most so many leases are held at a time.
+///
+/// Mirrors and shares its path with Curator's `InterProcessSemaphoreV2`. Fair: who wants a lease takes a lock first, and
+/// with it the right to the next lease that comes free; only that one watches the leases.
+///
+/// A lease is a [`Guard`]: it may be given back by another task, and it tells when it is lost.
+///
+/// *Layout.* `<path>/locks` as a [`Mutex`], `<path>/leases/_c_<uuid>-lease-<sequence>`, ephemeral. Every child of
+/// `leases` counts.
+///
+/// *Connection loss and session expiry*: see [the module](super). Between the expiry of a session and its being noticed,
+/// one holder more than allowed may believe to have a lease. *Fencing*: tokens grow with the grants, but since several
+/// leases are out at a time, a smaller token is not an outdated one.
+#[derive(Clone, Debug)]
+pub struct Semaphore {
+    client: Client,
+    lock: Mutex,
+    leases: String,
+    count: LeaseCount,
+    data: Option<Bytes>,
+}
+
+impl Semaphore {
+    /// The semaphore at this path. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadPath`].
+    pub fn new(client: &Client, path: impl Into<String>, count: impl Into<LeaseCount>) -> Result<Self> {
+        let path = checked(path.into())?;
+        let lock = Mutex::new(client, join(&path, "locks"))?;
+        let leases = join(&path, "leases");
+        Ok(Self { client: client.clone(), lock, leases, count: count.into(), data: None })
+    }
+
+    /// What holders write into the nodes of their leases.
+    #[must_use]
+    pub fn with_data(self, data: impl Into<Bytes>) -> Self {
+        Self { data: Some(data.into()), ..self }
+    }
+
+    /// Who holds a lease, or is just getting one.
+    ///
+    /// # Errors
+    ///
+    /// What the client fails with.
+    pub async fn holders(&self) -> Result<Vec<Participant>> {
+        participants(&self.client, &self.leases).await
+    }
+
+    /// Waits until so many leases are ours. They are acquired one by one; dropping the future gives back those that
+    /// were.
+    ///
+    /// Two processes that each want several of the last leases can wait for each other for ever, as with any locks.
+    ///
+    /// # Errors
+    ///
+    /// What the client fails with; no lease is held then.
+    pub async fn acquire_many(&self, leases: usize) -> Result<Vec<Guard>> {
+        self.enter_many(leases, Patience::Endless).await?.ok_or(Error::Closed)
+    }
+
+    /// As [`acquire_many`](Self::acquire_many), at most for this time over all; `None`, and no lease held, when it is
+    /// over.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    pub async fn acquire_many_within(&self, leases: usize, time: Duration) -> Result<Option<Vec<Guard>>> {
+        self.enter_many(leases, Patience::Within(time)).await
+    }
+
+    async fn enter_many(&self, leases: usize, patience: Patience) -> Result<Option<Vec<Guard>>> {
+        let mut held = Vec::new();
+        let started = Instant::now();
+        for _ in 0..leases {
+            let Some(lease) = self.clone().enter_one(left(patience, started)).await? else { return Ok(None) };
+            held.push(lease);
+        }
+        Ok(Some(held))
+    }
+
+    async fn enter_one(self, patience: Patience) -> Result<Option<Guard>> {
+        let started = Instant::now();
+        loop {
+            let Some(turn) = self.lock.enter(left(patience, started)).await? else { return Ok(None) };
+            let lease = enter(self.entry(), left(patience, started));
+            match turn.protect(lease).await {
+                // The lock is for acquiring only. That others may acquire now need not be waited for.
+                Ok(lease) => return lease,
+                // Others may count the leases now: get in line again.
+                Err(Error::Lost(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        let leases = match &self.count {
+            LeaseCount::Fixed(count) => watch::channel(*count).1,
+            LeaseCount::Shared(count) => count.clone(),
+        };
+        Entry {
+            client: self.client.clone(),
+            dir: self.leases.clone(),
+            name: Box::new(|| name::protected("lease-")),
+            data: self.data.clone().unwrap_or_else(|| local_address(&self.client)),
+            mode: CreateMode::EphemeralSequential,
+            rule: Rule::AtMost(0),
+            leases: Some(leases),
+            fence: None,
+        }
+    }
+}
+
+fn left(patience: Patience, started: Instant) -> Patience {
+    match patience {
+        Patience::Within(time) => Patience::Within(time.saturating_sub(started.elapsed())),
+        other => other,
+    }
+}
+
+impl Lock for Semaphore {
+    /// One lease.
+    ///
+    /// Without patience it is also refused while somebody else is just acquiring one.
+    fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
+        Box::pin(self.clone().enter_one(patience))
+    }
+}
+
+/// An exclusive lock made of a semaphore with one lease.
+///
+/// Mirrors and shares its path with Curator's `InterProcessSemaphoreMutex`. [`Mutex`] excludes just as well with fewer
+/// nodes and requests; this one is for paths that others use in this way.
+#[derive(Clone, Debug)]
+pub struct SemaphoreMutex {
+    semaphore: Semaphore,
+}
+
+impl SemaphoreMutex {
+    /// The lock at this path. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadPath`].
+    pub fn new(client: &Client, path: impl Into<String>) -> Result<Self> {
+        Ok(Self { semaphore: Semaphore::new(client, path, 1)? })
+    }
+}
+
+impl Lock for SemaphoreMutex {
+    fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
+        self.semaphore.enter(patience)
+    }
+}
