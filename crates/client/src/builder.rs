@@ -159,7 +159,7 @@ impl ClientBuilder {
         match within {
             None => connected.await?,
             Some(within) => tokio::time::timeout(within, connected).await.unwrap_or_else(|_| {
-                let last = client.session.obstacle();
+                let last = client.obstacle().unwrap_or_else(|| "no server was tried yet".to_owned());
                 Err(Error::CannotConnect { within, last })
             })?,
         }

@@ -76,6 +76,11 @@ impl Client {
         self.session.server()
     }
 
+    /// What stood in the way of a connection most recently, for people; `None` if nothing ever did.
+    pub fn obstacle(&self) -> Option<String> {
+        self.session.obstacle()
+    }
+
     /// The same session seen from a node downwards: its paths begin there.
     ///
     /// # Errors

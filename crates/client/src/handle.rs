@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     status: Mutex<Status>,
     listeners: Mutex<Vec<mpsc::UnboundedSender<SessionState>>>,
     /// What stood in the way of a connection most recently.
-    obstacle: Mutex<String>,
+    obstacle: Mutex<Option<String>>,
     /// Requests without an answer.
     pending: AtomicUsize,
     pending_max: usize,
@@ -87,7 +87,7 @@ impl Session {
         let shared = Arc::new(Shared {
             status: Mutex::new(status),
             listeners: Mutex::default(),
-            obstacle: Mutex::new("no server was tried yet".to_owned()),
+            obstacle: Mutex::default(),
             pending: AtomicUsize::new(0),
             pending_max,
             watchers: AtomicU64::new(0),
@@ -193,7 +193,7 @@ impl Session {
         lock(&self.shared.status).server
     }
 
-    pub(crate) fn obstacle(&self) -> String {
+    pub(crate) fn obstacle(&self) -> Option<String> {
         lock(&self.shared.obstacle).clone()
     }
 
@@ -232,7 +232,7 @@ impl Shared {
 
     /// Remembers why there is no connection.
     pub(crate) fn obstacle(&self, what: String) {
-        *lock(&self.obstacle) = what;
+        *lock(&self.obstacle) = Some(what);
     }
 
     /// Nothing will change any more.

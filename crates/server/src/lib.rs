@@ -29,6 +29,6 @@ mod stats;
 mod throttler;
 
 pub use intervene::Standing;
-pub use observe::version::release;
+pub use observe::version::{full as full_version, release};
 pub use pipeline::chain;
 pub use server::{Recovery, Server, StartError, Stopped};

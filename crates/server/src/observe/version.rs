@@ -8,7 +8,7 @@ const RELEASED: &str = "2026-11-21 00:00 UTC";
 
 /// The whole version in the form of the genuine server's: release, revision, date. Tools cut it at the first `-` or
 /// at the comma.
-pub(crate) fn full() -> String {
+pub fn full() -> String {
     format!("{SPOKEN}-zabra-{}, built on {RELEASED}", env!("CARGO_PKG_VERSION"))
 }
 
