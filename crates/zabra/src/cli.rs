@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a server: standalone on 127.0.0.1:2181 with no argument, or as a zoo.cfg says
     Server(ServerArguments),
+    /// Talk to a server: interactively, with commands from standard input, or with one command, as zkCli.sh does
+    Shell(ShellArguments),
     /// Run a local ensemble of several servers, and look at it
     #[command(subcommand)]
     Ensemble(EnsembleCommand),
@@ -33,6 +35,15 @@ pub(crate) enum Command {
     Data(DataCommand),
     /// Print which release of Apache ZooKeeper this speaks for, as zkServer.sh version does
     Version,
+}
+
+/// Arguments of `zabra shell`, which reads them itself: zkCli's options have one dash.
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
+pub(crate) struct ShellArguments {
+    /// zkCli's options, then a command
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<OsString>,
 }
 
 /// The commands on local ensembles.

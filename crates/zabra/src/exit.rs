@@ -24,6 +24,8 @@ pub(crate) enum Code {
     AdminServer = 4,
     /// The log or a snapshot cannot be written or read.
     Storage = 10,
+    /// The shell was given a command that it does not have.
+    CommandNotFound = 127,
 }
 
 impl Failure {

@@ -9,6 +9,7 @@ mod java_time;
 mod logging;
 mod probe;
 mod server;
+mod shell;
 mod status;
 mod stdio;
 mod voice;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         cli::Command::Server(arguments) => server::run(&arguments),
         cli::Command::Ensemble(command) => ensemble::run(&command),
         cli::Command::Status(arguments) => status::run(&arguments),
+        cli::Command::Shell(arguments) => shell::run(&arguments.words),
         cli::Command::Ask(arguments) => ask::run(&arguments),
         cli::Command::Data(command) => data::run(&command),
         cli::Command::Version => {
