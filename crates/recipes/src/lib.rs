@@ -12,6 +12,7 @@
 //! - **Session expiry** loses it ([`HoldState::Lost`]): the server has removed the node and others may have it.
 //! - **A fencing token** ([`Fence`]) goes with everything that excludes others: hand it to the resource you protect.
 
+pub mod blocking;
 pub mod common;
 pub mod leader;
 pub mod lock;

@@ -11,7 +11,7 @@ use crate::common::{Error, Fence, Guard, Loss, Participant, Patience, Result};
 ///
 /// Curator's `InterProcessMutex` belongs to a thread. Tasks wander between threads, so here the owner is a value: an
 /// [`Owner`] and its clones are one owner, and pass it on to whatever is part of the same work. (The blocking form
-/// `blocking::ReentrantMutex`, goes by threads.)
+/// [`crate::blocking::ReentrantMutex`], goes by threads.)
 ///
 /// Everything else is as with [`Mutex`].
 #[derive(Clone, Debug)]

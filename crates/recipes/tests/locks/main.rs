@@ -1,5 +1,6 @@
 //! Locks and elections on a server, with connections cut, servers killed and sessions expired under them.
 
+mod blocking;
 mod election;
 mod faults;
 mod herd;
@@ -21,7 +22,7 @@ use zabra_recipes::{Fence, Participant};
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) async fn connect(server: &Server) -> Client {
-    Client::connect(&server.connect_string()).await.unwrap()
+    Client::connect(&server.connect_string()).await.expect("the server accepts clients")
 }
 
 pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
@@ -32,7 +33,7 @@ pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
 pub(crate) async fn until_children(client: &Client, path: &str, count: usize) -> Vec<String> {
     in_time(async {
         loop {
-            let (children, changed) = client.children(path).watch().await.unwrap();
+            let (children, changed) = client.children(path).watch().await.expect("the server answers");
             if children.len() == count {
                 return children;
             }
@@ -45,7 +46,7 @@ pub(crate) async fn until_children(client: &Client, path: &str, count: usize) ->
 /// The participants of a lock once they are so many.
 pub(crate) async fn until_participants(lock: &Mutex, client: &Client, count: usize) -> Vec<Participant> {
     until_children(client, lock.path(), count).await;
-    lock.participants().await.unwrap()
+    lock.participants().await.expect("the server answers")
 }
 
 /// What a lock protects: it notices when two use it at once, and refuses outdated tokens.

@@ -202,7 +202,7 @@ async fn an_owner_may_enter_again() {
     in_time(guard.guard().lost()).await;
     assert!(matches!(theirs.acquire().await, Err(Error::Lost(Loss::NodeDeleted))));
     drop(guard);
-    in_time(theirs.acquire()).await.unwrap();
+    in_time(theirs.acquire()).await.unwrap().release().await.unwrap();
 }
 
 #[tokio::test]
