@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 use uuid::Uuid;
 use zabra_proto::{AclEntry, CreateKind, Request};
-use zabra_types::{Perms, parent_of};
+use zabra_types::{KeeperError, Perms, parent_of};
 
 /// What a create made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +142,11 @@ impl Operation for Create {
 
     fn is_repeatable(&self) -> bool {
         self.0.protection.is_some() || (self.0.idempotent && !self.0.mode.sequential)
+    }
+
+    fn is_settled_by(&self, refusal: KeeperError) -> bool {
+        // Without a parent there is no node either.
+        refusal == KeeperError::NoNode
     }
 
     fn attempt(&self, earlier: Option<&Error>) -> Pending<Created> {

@@ -5,6 +5,7 @@ use crate::ops::{ANY_VERSION, Operation, sendable};
 use crate::pending::Asked;
 use crate::{Client, Error, Pending};
 use zabra_proto::Request;
+use zabra_types::KeeperError;
 
 /// Deletes a node: see [`Client::delete`].
 #[must_use = "nothing is sent before .send() or .await"]
@@ -52,6 +53,11 @@ impl Operation for Delete {
         self.idempotent
     }
 
+    fn is_settled_by(&self, refusal: KeeperError) -> bool {
+        // The node is still there.
+        matches!(refusal, KeeperError::BadVersion | KeeperError::NotEmpty)
+    }
+
     fn attempt(&self, earlier: Option<&Error>) -> Pending<()> {
         let full = match self.client.view.full(&self.path) {
             Ok(full) => full,
@@ -71,5 +77,5 @@ pub(crate) fn nothing(reply: &Reply, asked: &mut Asked) -> Result<(), Error> {
 
 /// The same, or the node is gone already.
 fn gone(reply: &Reply, asked: &mut Asked) -> Result<(), Error> {
-    if reply.err == zabra_types::KeeperError::NoNode.code() { Ok(()) } else { nothing(reply, asked) }
+    if reply.err == KeeperError::NoNode.code() { Ok(()) } else { nothing(reply, asked) }
 }

@@ -38,6 +38,7 @@ use crate::watch::{EventSender, Watcher};
 use crate::{Client, Error, Outcome, Pending, RetryPolicy};
 use std::time::{Duration, Instant};
 use zabra_proto::{OpCode, Request};
+use zabra_types::KeeperError;
 
 /// The version that fits every node.
 pub(crate) const ANY_VERSION: i32 = -1;
@@ -60,6 +61,11 @@ pub(crate) trait Operation: Sized + Send + Sync + 'static {
 
     /// Whether it may be attempted again when nobody knows whether it happened.
     fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    /// Whether this refusal of a later attempt tells that an earlier one did not happen.
+    fn is_settled_by(&self, _refusal: KeeperError) -> bool {
         false
     }
 }
@@ -97,6 +103,7 @@ async fn repeat<O: Operation>(
         }
         match pause {
             Some(pause) if again => tokio::time::sleep(pause).await,
+            _ if error.keeper().is_some_and(|refusal| operation.is_settled_by(refusal)) => return Err(error),
             // What an earlier attempt did remains unknown, whatever became of the last.
             _ => return Err(unknown.unwrap_or(error)),
         }

@@ -100,6 +100,11 @@ impl Operation for EnsureNode {
         true
     }
 
+    fn is_settled_by(&self, refusal: KeeperError) -> bool {
+        // It does not matter who made the node: these only ask for a closer look.
+        matches!(refusal, KeeperError::NoNode | KeeperError::NoAuth)
+    }
+
     fn attempt(&self, _: Option<&Error>) -> Pending<()> {
         let full = match self.client.view.full(&self.path) {
             Ok(full) => full,

@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod failing;
 mod nodes;
+mod proxy;
 mod several;
 mod watching;
 
