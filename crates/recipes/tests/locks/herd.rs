@@ -16,8 +16,8 @@ const CONTENDERS: usize = 20;
 /// The numbers of `mntr`.
 async fn monitor(server: &Server) -> HashMap<String, i64> {
     let address = server.address();
-    let text =
-        tokio::task::spawn_blocking(move || four_letter(address, "mntr", LONG).unwrap()).await.unwrap();
+    let asked = tokio::task::spawn_blocking(move || four_letter(address, "mntr", LONG)).await;
+    let text = asked.expect("it does not panic").expect("the server answers");
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
     lines.filter_map(|(key, value)| Some((key.to_owned(), value.parse().ok()?))).collect()
 }
@@ -33,7 +33,7 @@ async fn fired(server: &Server) -> i64 {
 /// As `until_children` in the crate, but leaves no watch behind.
 async fn until_children(client: &Client, path: &str, count: usize) {
     in_time(async {
-        while client.children(path).await.unwrap().len() != count {
+        while client.children(path).await.expect("the server answers").len() != count {
             tokio::task::yield_now().await;
         }
     })
