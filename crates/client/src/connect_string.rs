@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn strings_that_are_understood() {
-        let cases: &[(&str, &[(&str, u16)], &str)] = &[
+        type Case = (&'static str, &'static [(&'static str, u16)], &'static str);
+        let cases: &[Case] = &[
             ("h", &[("h", 2181)], ""),
             ("h:1,i:2", &[("h", 1), ("i", 2)], ""),
             (" h:1 , i ,", &[("h", 1), ("i", 2181)], ""),

@@ -77,6 +77,12 @@ impl Link {
         matches!(self, Self::Live(_))
     }
 
+    /// Whether the server only reads.
+    #[cfg(test)]
+    pub(crate) const fn is_read_only(&self) -> bool {
+        matches!(self, Self::Live(Live { hunt: Some(_), .. }))
+    }
+
     /// Whether requests go out at once.
     pub(crate) const fn takes_requests(&self) -> bool {
         matches!(self, Self::Live(Live { moving: false, .. }))

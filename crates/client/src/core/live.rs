@@ -158,8 +158,8 @@ impl Core {
         out: &mut Vec<Output>,
     ) -> Result<(), Misbehaviour> {
         let expected = self.calls.flying.front().map(|flight| flight.xid);
-        let flight = self.calls.flying.pop_front_if(|flight| flight.xid == header.xid);
-        let flight = flight.ok_or(Misbehaviour::OutOfOrder { expected, found: header.xid })?;
+        let next = if expected == Some(header.xid) { self.calls.flying.pop_front() } else { None };
+        let flight = next.ok_or(Misbehaviour::OutOfOrder { expected, found: header.xid })?;
         self.session.replied_at(header.zxid);
         match flight.errand {
             Errand::Call(id, effect) => {

@@ -158,8 +158,9 @@ impl Core {
             return;
         }
         if let Some(within) = self.options.connect_within {
-            let late = |waiting: &mut Waiting| waiting.since + within <= now;
-            while let Some(Waiting { call, .. }) = self.calls.waiting.pop_front_if(late) {
+            let waiting = &self.calls.waiting;
+            let late = waiting.iter().take_while(|waiting| waiting.since + within <= now).count();
+            for Waiting { call, .. } in self.calls.waiting.drain(..late).collect::<Vec<_>>() {
                 self.fail(call.id, &call.effect, Failure::NotConnected { within }, out);
             }
         }

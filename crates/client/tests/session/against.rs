@@ -5,14 +5,14 @@ use zabra_testkit::{Genuine, JvmOptions, ServerProcess, ServerSpec};
 
 /// A server of one kind or the other.
 pub(crate) enum Server {
-    Zabra(zabra_embedded::Server),
+    Zabra(Box<zabra_embedded::Server>),
     Genuine(Box<ServerProcess>),
 }
 
 impl Server {
     /// Each kind there is. `test` is named when the genuine one is missing.
     pub(crate) async fn each(test: &str) -> Vec<Self> {
-        let mut servers = vec![Self::Zabra(zabra_embedded::Server::start().await.unwrap())];
+        let mut servers = vec![Self::Zabra(Box::new(zabra_embedded::Server::start().await.unwrap()))];
         if let Some(genuine) = Genuine::find_or_skip(test) {
             let program = genuine.program(&JvmOptions::small());
             let server = tokio::task::spawn_blocking(move || {

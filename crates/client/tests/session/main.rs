@@ -1,4 +1,6 @@
 //! Sessions with real servers: Zabra, and Apache ZooKeeper where it is installed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod against;
 mod life;

@@ -1,1 +1,6 @@
+//! The core among model servers.
 
+mod model;
+mod random;
+mod scenarios;
+mod world;

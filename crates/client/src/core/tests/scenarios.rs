@@ -1,0 +1,150 @@
+//! Situations that deserve a name.
+
+use super::world::{World, options};
+use crate::core::watches::{Told, WatchKind};
+use crate::core::{CoreOptions, Failure, Input};
+use crate::event::SessionState::{Connected, Disconnected, Expired};
+use std::time::Duration;
+use zabra_proto::OpCode;
+use zabra_types::EventType;
+
+/// A world with a connection.
+fn connected(options: CoreOptions) -> World {
+    let mut world = World::new(7, options);
+    while world.states != [Connected] {
+        if !world.network(usize::MAX >> 1) {
+            world.pass(Duration::ZERO);
+        }
+    }
+    world
+}
+
+/// Lets everything arrive, and the next thing begin that is due within a second.
+fn settle(world: &mut World) {
+    for _ in 0..100 {
+        if !world.network(usize::MAX >> 1) {
+            world.pass(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn a_cut_at_every_byte_tells_what_was_sent() {
+    for written in 0..200 {
+        let mut world = connected(options());
+        let calls: Vec<usize> = (0..3).map(|_| world.submit(OpCode::SetData, "/a", None, false)).collect();
+        world.write(written);
+        world.cut();
+        let later = world.submit(OpCode::Sync, "/", None, false);
+        // Frames are of the same length: 4 of length, 8 of header, 6 of path, 8 of data and version, 8 of the mark.
+        for (at, call) in calls.iter().enumerate() {
+            let sent = written >= (at + 1) * 34;
+            let expected = Some(Err(Failure::ConnectionLost { sent }));
+            assert_eq!(world.calls[*call].outcome, expected, "call {at}, {written} bytes written");
+        }
+        assert_eq!(world.calls[later].outcome, None);
+        settle(&mut world);
+        assert!(matches!(world.calls[later].outcome, Some(Ok(_))));
+    }
+}
+
+#[test]
+fn of_two_events_of_one_transaction_the_second_is_not_lost_with_the_connection() {
+    let mut world = connected(options());
+    let exists = world.submit(OpCode::Exists, "/a/y", Some(WatchKind::Exists), false);
+    let children = world.submit(OpCode::GetChildren2, "/a", Some(WatchKind::Children), false);
+    settle(&mut world);
+    world.change(EventType::NodeCreated, "/a/y");
+    // A frame of 4 of length, 16 of header, 8 of type and state and 8 of path.
+    world.read(36);
+    world.cut();
+    let told = |world: &World, call: usize| {
+        let told = &world.watching[&world.calls[call].watcher.unwrap()].told;
+        told.iter().map(|told| matches!(told, Told::Node { .. })).collect::<Vec<_>>()
+    };
+    assert_eq!((told(&world, exists), told(&world, children)), (vec![true], vec![]));
+    settle(&mut world);
+    assert_eq!((told(&world, exists), told(&world, children)), (vec![true], vec![true]));
+}
+
+#[test]
+fn silence_ends_the_connection_and_then_the_session() {
+    let mut world = connected(options());
+    let waits = world.submit(OpCode::Sync, "/", None, false);
+    world.freeze();
+    let begin = world.now;
+    while world.states.last() == Some(&Connected) {
+        world.pass(Duration::from_secs(60));
+    }
+    assert_eq!(world.now.since(begin), Duration::from_secs(4), "two thirds of the session time-out");
+    assert_eq!(world.calls[waits].outcome, Some(Err(Failure::ConnectionLost { sent: false })));
+    let waits = world.submit(OpCode::Sync, "/", None, false);
+    while world.states.last() == Some(&Disconnected) {
+        world.pass(Duration::from_secs(60));
+    }
+    assert_eq!(world.now.since(begin), Duration::from_secs(8), "four thirds");
+    assert_eq!(world.states, [Connected, Disconnected, Expired]);
+    assert_eq!(world.calls[waits].outcome, Some(Err(Failure::SessionExpired)));
+}
+
+#[test]
+fn pings_keep_an_idle_session() {
+    let mut world = connected(options());
+    let begin = world.now;
+    for _ in 0..100 {
+        while world.network(100) {}
+        world.pass(Duration::from_secs(60));
+    }
+    assert_eq!(world.states, [Connected]);
+    assert!(world.now.since(begin) > Duration::from_secs(60));
+}
+
+#[test]
+fn calls_wait_no_longer_than_they_are_to() {
+    let within = Duration::from_secs(3);
+    let mut world = World::new(1, CoreOptions { connect_within: Some(within), ..options() });
+    world.freeze();
+    let call = world.submit(OpCode::Sync, "/", None, false);
+    while world.calls[call].outcome.is_none() {
+        world.pass(Duration::from_secs(60));
+    }
+    assert_eq!(world.now.since(zabra_types::Now::default()), within);
+    assert_eq!(world.calls[call].outcome, Some(Err(Failure::NotConnected { within })));
+}
+
+#[test]
+fn a_session_that_is_not_to_be_renewed_ends_the_client() {
+    let mut world = connected(CoreOptions { renew_expired: false, ..options() });
+    let (_, watch) = (0, world.submit(OpCode::AddWatch, "/a", Some(WatchKind::Persistent), false));
+    settle(&mut world);
+    world.expire();
+    settle(&mut world);
+    assert!(world.ended);
+    assert_eq!(world.states, [Connected, Disconnected, Expired]);
+    let watching = &world.watching[&world.calls[watch].watcher.unwrap()];
+    assert_eq!(watching.told, [Told::Session(Expired)]);
+    let late = world.submit(OpCode::Sync, "/", None, false);
+    assert_eq!(world.calls[late].outcome, Some(Err(Failure::SessionExpired)));
+}
+
+#[test]
+fn closing_is_confirmed_after_a_break() {
+    let mut world = connected(options());
+    let id = world.number();
+    world.input(Input::Close(Some(id)));
+    world.write(usize::MAX >> 1);
+    world.cut();
+    settle(&mut world);
+    assert!(matches!(world.calls[id.0 as usize].outcome, Some(Ok(_))));
+    assert!(world.ended);
+}
+
+#[test]
+fn requests_beyond_the_limit_are_not_sent() {
+    let mut world = connected(CoreOptions { packet_len_max: 40, ..options() });
+    let fits = world.submit(OpCode::Sync, "/2345678901234567", None, false);
+    let too_long = world.submit(OpCode::Sync, "/23456789012345678901", None, false);
+    assert_eq!(world.calls[too_long].outcome, Some(Err(Failure::TooLarge { len: 41, max: 40 })));
+    settle(&mut world);
+    assert!(matches!(world.calls[fits].outcome, Some(Ok(_))));
+}
