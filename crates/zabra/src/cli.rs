@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::BenchCommand;
 use crate::data::DataCommand;
 
 /// Apache ZooKeeper's job, done in Rust.
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     /// Look at, check, cut and clean up snapshots and transaction logs
     #[command(subcommand)]
     Data(DataCommand),
+    /// Measure any server that speaks the ZooKeeper protocol
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print which release of Apache ZooKeeper this speaks for, as zkServer.sh version does
     Version,
 }

@@ -1,6 +1,7 @@
 //! The `zabra` program: arguments, wiring, exit codes. One module per command.
 
 mod ask;
+mod bench;
 mod cli;
 mod data;
 mod ensemble;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let outcome = match cli.command {
         cli::Command::Server(arguments) => server::run(&arguments),
+        cli::Command::Bench(command) => bench::run(&command),
         cli::Command::Ensemble(command) => ensemble::run(&command),
         cli::Command::Status(arguments) => status::run(&arguments),
         cli::Command::Shell(arguments) => shell::run(&arguments.words),

@@ -1,14 +1,12 @@
 //! Two servers side by side: the same configuration, the same disk, rounds in turn.
 
 use crate::contender::{Contender, Source};
-use crate::measure::sync_time;
-use crate::row::{Drive, Row, drive, label, micros, micros_exact};
-use crate::workload::{Op, Shape, fill, prepare};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use zabra_load::{Drive, Op, Row, Shape, drive, fill, label, micros, micros_exact, prepare, sync_time};
 
 /// Foreign processor time above which a comparison is worth little.
 const FOREIGN_CPUS_MAX: f64 = 0.1;
@@ -112,7 +110,7 @@ fn drives(args: &Args) -> Result<Vec<Drive>, String> {
         .iter()
         .flat_map(|&op| loads.iter().map(move |&load| (op, load)))
         .map(|(op, (connections, depth))| Drive {
-            shape: Shape { op, nodes: 1000, data_len: args.size, reads: 90 },
+            shape: Shape { data_len: args.size, ..Shape::of(op) },
             connections,
             depth,
             warm_up: measure / 4,
@@ -132,7 +130,7 @@ fn throughput(
         sources.iter().map(|source| source.start(Some(data_root))).collect::<Result<Vec<_>, _>>()?;
     for contender in &contenders {
         for &op in &args.ops {
-            let shape = Shape { op, nodes: 1000, data_len: args.size, reads: 90 };
+            let shape = Shape { data_len: args.size, ..Shape::of(op) };
             prepare(contender.addr, shape)?;
             let warm = Duration::from_secs_f64(args.warm_up);
             let load =

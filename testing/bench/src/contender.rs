@@ -1,9 +1,9 @@
 //! The servers that are compared.
 
-use crate::measure::Process;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
+use zabra_load::Process;
 use zabra_testkit::{Genuine, JvmOptions, Program, ServerProcess, ServerSpec, zabra_program};
 
 /// Heap of the genuine server.

@@ -12,15 +12,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use zabra_load::{busy, fill};
 use zabra_proto::ConnectRequest;
 use zabra_testkit::{
     Connected, Ensemble, EnsembleSpec, Genuine, JvmOptions, Program, RawClient, RawRequest, Received,
     ServerSpec, zabra_program,
 };
 use zabra_types::{SessionId, Zxid};
-
-use crate::measure::busy;
-use crate::workload::fill;
 
 /// Heap of a genuine server, and what a million nodes of 100 bytes need.
 const HEAP_MIB: u32 = 256;

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use zabra_load::fill;
 use zabra_testkit::{
     Ensemble, EnsembleSpec, Genuine, JvmOptions, RawClient, RawRequest, ServerSpec, four_letter,
     zabra_program,
 };
-
-use crate::workload::fill;
 
 /// Heap of a genuine server, and what a million nodes of 100 bytes need.
 const HEAP_MIB: u32 = 512;

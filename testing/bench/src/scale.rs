@@ -1,10 +1,6 @@
 //! Many sessions and watches held at once: what they cost, and what the server still does beside them.
 
 use crate::contender::Source;
-use crate::engine::{Class, Engine, Until, Workload};
-use crate::row::{Drive, Percentiles, drive, micros};
-use crate::wire::{Handshake, connect, put_request};
-use crate::workload::{Op, Queue, Shape, fill_flat};
 use hdrhistogram::Histogram;
 use serde_json::json;
 use std::error::Error;
@@ -12,8 +8,12 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use zabra_proto::OpCode;
-use zabra_testkit::RawRequest;
+use zabra_load::requests::{self, create, set};
+use zabra_load::{
+    Class, Drive, Engine, Handshake, Op, Percentiles, Queue, Shape, Until, Workload, connect, drive,
+    fill_flat, micros, node, put_request,
+};
+use zabra_proto::Request;
 
 /// Nodes the watches are spread over.
 const WATCHED_NODES: usize = 10_000;
@@ -71,9 +71,8 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     let memory_watches = process.resident()?;
 
     progress("pinging");
-    let ping = RawRequest::bare(OpCode::Ping);
-    let pings = in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, ping))?;
-    let shape = Shape { op: Op::Get, nodes: WATCHED_NODES, data_len: 0, reads: 100 };
+    let pings = in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, Request::Ping))?;
+    let shape = Shape { nodes: WATCHED_NODES, data_len: 0, ..Shape::of(Op::Get) };
     let beside = |op| {
         let load = Drive {
             shape: Shape { op, ..shape },
@@ -87,12 +86,12 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     let (get, ping) = (beside(Op::Get)?, beside(Op::Ping)?);
 
     progress("one set seen by all");
-    let watch = RawRequest::read(OpCode::GetData, COMMON, true);
+    let watch = requests::get(COMMON, true);
     in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, watch))?;
     let cpu = process.cpu()?;
     let mut writer = Engine::connect(addr, 1, 1)?;
     let begun = Instant::now();
-    let set = RawRequest::set_data(COMMON, Some(b"new"), -1);
+    let set = set(COMMON, b"new");
     writer.run(&mut Queue { requests: std::iter::once(set) }, Until::Done, || ())?;
     held.wait_events(args.sessions as u64, Duration::from_secs(30))?;
     let fan_out = begun.elapsed();
@@ -197,8 +196,7 @@ fn progress(doing: &str) {
 
 fn fill_flat_one(addr: std::net::SocketAddr) -> io::Result<()> {
     let mut engine = Engine::connect(addr, 1, 1)?;
-    let create = RawRequest::create(COMMON, b"old", 0);
-    engine.run(&mut Queue { requests: std::iter::once(create) }, Until::Done, || ())?;
+    engine.run(&mut Queue { requests: std::iter::once(create(COMMON, b"old", 0)) }, Until::Done, || ())?;
     Ok(())
 }
 
@@ -214,22 +212,21 @@ impl Workload for SetWatches {
         if *sent == self.per_session {
             return None;
         }
-        let node = (connection * self.per_session + *sent) % WATCHED_NODES;
+        let watched = (connection * self.per_session + *sent) % WATCHED_NODES;
         *sent += 1;
-        let path = crate::workload::node(node);
-        put_request(out, xid, &RawRequest::read(OpCode::GetData, &path, true));
+        put_request(out, xid, &requests::get(node(watched), true));
         Some(Class::Read)
     }
 }
 
 /// One request from each session.
 struct Once {
-    request: RawRequest,
+    request: Request<'static>,
     sent: Vec<bool>,
 }
 
 impl Once {
-    fn new(sessions: usize, request: RawRequest) -> Self {
+    fn new(sessions: usize, request: Request<'static>) -> Self {
         Self { request, sent: vec![false; sessions] }
     }
 }

@@ -2,12 +2,7 @@
 //! other.
 
 use crate::contender::Source;
-use crate::engine::{Class, Workload};
-use crate::measure::{Process, busy};
-use crate::paced::{self, Outcome, Timetable};
-use crate::row::{Percentiles, micros};
-use crate::wire::put_request;
-use crate::workload::{fill, filled_node};
+use fastrand::Rng;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -15,8 +10,10 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use zabra_proto::OpCode;
-use zabra_testkit::{RawRequest, Rng, ServerProcess, ServerSpec, four_letter};
+use zabra_load::paced::{self, Outcome, Timetable};
+use zabra_load::requests::{get, set};
+use zabra_load::{Class, Percentiles, Process, Workload, busy, fill, filled_node, micros, put_request};
+use zabra_testkit::{ServerProcess, ServerSpec, four_letter};
 
 /// More transactions than a run makes: no snapshots.
 const NEVER: u64 = 1_000_000_000;
@@ -125,8 +122,12 @@ fn phase(name: &'static str, args: &Args, server: &ServerProcess) -> Result<Phas
         warm_up: Duration::from_secs_f64(args.warm_up),
         measure: Duration::from_secs_f64(args.seconds),
     };
-    let mut load =
-        Load { nodes: args.nodes, read_percent: args.reads, data: vec![b'y'; args.size], rng: Rng::new(1) };
+    let mut load = Load {
+        nodes: args.nodes,
+        read_percent: args.reads,
+        data: vec![b'y'; args.size],
+        rng: Rng::with_seed(1),
+    };
     let mut before = Ok(Used::default());
     let outcome = paced::run(server.addr(), timetable, &mut load, || before = Used::now(process))?;
     let (before, after) = (before?, Used::now(process)?);
@@ -196,12 +197,12 @@ struct Load {
 
 impl Workload for Load {
     fn next(&mut self, _: usize, xid: i32, out: &mut Vec<u8>) -> Option<Class> {
-        let path = filled_node(self.rng.below(self.nodes));
-        if self.rng.below(100) < self.read_percent {
-            put_request(out, xid, &RawRequest::read(OpCode::GetData, &path, false));
+        let path = filled_node(self.rng.usize(..self.nodes));
+        if self.rng.usize(..100) < self.read_percent {
+            put_request(out, xid, &get(path, false));
             Some(Class::Read)
         } else {
-            put_request(out, xid, &RawRequest::set_data(&path, Some(&self.data), -1));
+            put_request(out, xid, &set(path, &self.data));
             Some(Class::Write)
         }
     }

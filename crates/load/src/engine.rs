@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Latencies above this are recorded as this.
-pub(crate) const LATENCY_MAX: Duration = Duration::from_secs(60);
+pub const LATENCY_MAX: Duration = Duration::from_secs(60);
 /// A server that answers nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Room for replies read at once.
@@ -24,41 +24,49 @@ const NOTIFICATION: i32 = -1;
 const PING: i32 = -2;
 
 /// Makes requests.
-pub(crate) trait Workload {
+pub trait Workload {
     /// Appends the frame of the next request of a connection. `None`: it has no more.
     fn next(&mut self, connection: usize, xid: i32, out: &mut Vec<u8>) -> Option<Class>;
 }
 
 /// What a request's latency is counted under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
+    /// Answered by one server.
     Read,
+    /// Agreed on and synced.
     Write,
 }
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Until {
+pub enum Until {
     /// After a time of warming up, which does not count, and a time that does.
-    Time { warm_up: Duration, measure: Duration },
+    Time {
+        /// What does not count.
+        warm_up: Duration,
+        /// What counts.
+        measure: Duration,
+    },
     /// When the workload has no more requests and all are answered.
     Done,
 }
 
 /// What a run came to.
 #[derive(Debug)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// The measured time.
-    pub(crate) elapsed: Duration,
+    pub elapsed: Duration,
     /// Requests answered in it.
-    pub(crate) ops: u64,
+    pub ops: u64,
     /// Those of them answered with an error.
-    pub(crate) errors: u64,
+    pub errors: u64,
     /// Events received in it.
-    pub(crate) events: u64,
-    /// Latencies of reads and of writes, in nanoseconds.
-    pub(crate) reads: Histogram<u64>,
-    pub(crate) writes: Histogram<u64>,
+    pub events: u64,
+    /// Latencies of reads, in nanoseconds.
+    pub reads: Histogram<u64>,
+    /// Latencies of writes, in nanoseconds.
+    pub writes: Histogram<u64>,
 }
 
 impl Sample {
@@ -76,12 +84,12 @@ impl Sample {
     }
 
     /// Answers per second.
-    pub(crate) fn throughput(&self) -> f64 {
+    pub fn throughput(&self) -> f64 {
         self.ops as f64 / self.elapsed.as_secs_f64()
     }
 
     /// All latencies together.
-    pub(crate) fn latencies(&self) -> Histogram<u64> {
+    pub fn latencies(&self) -> Histogram<u64> {
         let mut all = self.reads.clone();
         // Both have the same bounds.
         let _ = all.add(&self.writes);
@@ -90,7 +98,7 @@ impl Sample {
 }
 
 /// Connections with a session each, and the requests on their way.
-pub(crate) struct Engine {
+pub struct Engine {
     poll: Poll,
     connections: Vec<Connection>,
     depth: usize,
@@ -121,12 +129,12 @@ struct Sent {
 
 impl Engine {
     /// Opens `connections` sessions.
-    pub(crate) fn connect(addr: SocketAddr, connections: usize, depth: usize) -> io::Result<Self> {
+    pub fn connect(addr: SocketAddr, connections: usize, depth: usize) -> io::Result<Self> {
         Self::over(connect(addr, connections, Handshake::default())?, depth)
     }
 
     /// Takes over connections that have sessions already.
-    pub(crate) fn over(streams: Vec<std::net::TcpStream>, depth: usize) -> io::Result<Self> {
+    pub fn over(streams: Vec<std::net::TcpStream>, depth: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let connections = streams
             .into_iter()
@@ -142,7 +150,7 @@ impl Engine {
     }
 
     /// Runs a workload. `on_measure` is called when the measured time begins.
-    pub(crate) fn run(
+    pub fn run(
         &mut self,
         workload: &mut impl Workload,
         until: Until,
@@ -199,7 +207,7 @@ impl Engine {
     }
 
     /// Waits up to `timeout` for events and counts them; any other traffic is a failure.
-    pub(crate) fn wait_events(&mut self, count: u64, timeout: Duration) -> io::Result<Sample> {
+    pub fn wait_events(&mut self, count: u64, timeout: Duration) -> io::Result<Sample> {
         let mut sample = Sample::new()?;
         let mut events = Events::with_capacity(1024);
         let begun = Instant::now();

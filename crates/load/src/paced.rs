@@ -20,25 +20,29 @@ const HEADER_LEN: usize = 16;
 
 /// When requests leave.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Timetable {
-    pub(crate) connections: usize,
+pub struct Timetable {
+    /// Connections, each with a session.
+    pub connections: usize,
     /// Requests in a second, on all connections together.
-    pub(crate) rate: f64,
+    pub rate: f64,
     /// Time at the beginning that does not count.
-    pub(crate) warm_up: Duration,
-    pub(crate) measure: Duration,
+    pub warm_up: Duration,
+    /// Time that counts.
+    pub measure: Duration,
 }
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    /// Latencies of reads and of writes, in nanoseconds.
-    pub(crate) reads: Histogram<u64>,
-    pub(crate) writes: Histogram<u64>,
-    pub(crate) errors: u64,
+pub struct Outcome {
+    /// Latencies of reads, in nanoseconds.
+    pub reads: Histogram<u64>,
+    /// Latencies of writes, in nanoseconds.
+    pub writes: Histogram<u64>,
+    /// Answers that were errors.
+    pub errors: u64,
     /// How late the generator itself sent a request at worst: above a few milliseconds it was the machine that was busy,
     /// or the server that took no more.
-    pub(crate) late_max: Duration,
+    pub late_max: Duration,
 }
 
 /// A request on its way.
@@ -67,7 +71,7 @@ impl Outcome {
 }
 
 /// Runs a workload that never ends by a timetable. `on_measure` is called when the time that counts begins.
-pub(crate) fn run(
+pub fn run(
     addr: SocketAddr,
     timetable: Timetable,
     workload: &mut impl Workload,

@@ -8,20 +8,21 @@ use std::time::{Duration, Instant};
 
 /// A process on this machine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Process(u32);
+pub struct Process(u32);
 
 impl Process {
-    pub(crate) const fn new(pid: u32) -> Self {
+    /// The process of this number.
+    pub const fn new(pid: u32) -> Self {
         Self(pid)
     }
 
     /// This process.
-    pub(crate) fn own() -> Self {
+    pub fn own() -> Self {
         Self(std::process::id())
     }
 
     /// The process that listens at a port of this machine, if it can be told.
-    pub(crate) fn listening_at(addr: SocketAddr) -> Option<Self> {
+    pub fn listening_at(addr: SocketAddr) -> Option<Self> {
         let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
             .iter()
             .find_map(|table| listening_inode(&fs::read_to_string(table).ok()?, addr.port()))?;
@@ -37,13 +38,13 @@ impl Process {
     }
 
     /// Time its threads have spent on a processor, in user and kernel mode.
-    pub(crate) fn cpu(self) -> io::Result<Duration> {
+    pub fn cpu(self) -> io::Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
         process_ticks(&stat).map(ticks).ok_or_else(|| unreadable("/proc/<pid>/stat"))
     }
 
     /// Memory that is in place, in bytes.
-    pub(crate) fn resident(self) -> io::Result<u64> {
+    pub fn resident(self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
         status
             .lines()
@@ -54,7 +55,7 @@ impl Process {
 }
 
 /// Time all processors together have been busy.
-pub(crate) fn busy() -> io::Result<Duration> {
+pub fn busy() -> io::Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     busy_ticks(&stat).map(ticks).ok_or_else(|| unreadable("/proc/stat"))
 }
@@ -94,7 +95,7 @@ fn unreadable(what: &str) -> io::Error {
 }
 
 /// What a sync of 4 KiB in a file filled beforehand takes in `directory`: the middle of 200.
-pub(crate) fn sync_time(directory: &Path) -> io::Result<Duration> {
+pub fn sync_time(directory: &Path) -> io::Result<Duration> {
     const LEN: usize = 4096;
     const SYNCS: usize = 200;
     let mut file: File = tempfile::tempfile_in(directory)?;

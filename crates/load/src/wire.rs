@@ -3,8 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
-use zabra_proto::{ConnectRequest, OpCode, Put, begin_frame, end_frame};
-use zabra_testkit::{Connected, RawRequest};
+use zabra_proto::{ConnectRequest, ConnectResponse, Put, Reader, Request, begin_frame, end_frame};
 use zabra_types::{SessionId, Zxid};
 
 /// How long a handshake may take.
@@ -12,11 +11,11 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How sessions are asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Handshake {
+pub struct Handshake {
     /// The session timeout in milliseconds.
-    pub(crate) timeout_ms: i32,
+    pub timeout_ms: i32,
     /// How many handshakes are under way at once.
-    pub(crate) at_once: usize,
+    pub at_once: usize,
 }
 
 impl Default for Handshake {
@@ -26,7 +25,7 @@ impl Default for Handshake {
 }
 
 /// Opens connections with a new session each.
-pub(crate) fn connect(addr: SocketAddr, count: usize, handshake: Handshake) -> io::Result<Vec<TcpStream>> {
+pub fn connect(addr: SocketAddr, count: usize, handshake: Handshake) -> io::Result<Vec<TcpStream>> {
     let mut streams = Vec::with_capacity(count);
     while streams.len() < count {
         let from = streams.len();
@@ -63,8 +62,8 @@ fn begin(addr: SocketAddr, timeout_ms: i32) -> io::Result<TcpStream> {
 fn finish(stream: &mut TcpStream) -> io::Result<()> {
     let mut frame = [0; 41];
     stream.read_exact(&mut frame)?;
-    let connected = Connected::decode(&frame[4..]).map_err(io::Error::other)?;
-    if connected.is_accepted() {
+    let connected = ConnectResponse::decode(&mut Reader::new(&frame[4..])).map_err(io::Error::other)?;
+    if connected.session != SessionId::NONE && connected.timeout_ms > 0 {
         Ok(())
     } else {
         Err(io::Error::new(ErrorKind::ConnectionRefused, "the server refused a new session"))
@@ -73,23 +72,18 @@ fn finish(stream: &mut TcpStream) -> io::Result<()> {
 
 /// A request frame made once and sent many times, its xid replaced each time.
 #[derive(Clone, Debug)]
-pub(crate) struct Template(Vec<u8>);
+pub struct Template(Vec<u8>);
 
 impl Template {
     /// The frame of a request.
-    pub(crate) fn new(request: &RawRequest) -> Self {
+    pub fn new(request: &Request<'_>) -> Self {
         let mut bytes = Vec::new();
         put_request(&mut bytes, 0, request);
         Self(bytes)
     }
 
-    /// The frame of an operation without a body.
-    pub(crate) fn bare(op: OpCode) -> Self {
-        Self::new(&RawRequest::bare(op))
-    }
-
     /// Appends the frame under this xid.
-    pub(crate) fn put(&self, xid: i32, out: &mut Vec<u8>) {
+    pub fn put(&self, xid: i32, out: &mut Vec<u8>) {
         let at = out.len() + 4;
         out.extend_from_slice(&self.0);
         out[at..at + 4].copy_from_slice(&xid.to_be_bytes());
@@ -97,10 +91,10 @@ impl Template {
 }
 
 /// Appends a request frame.
-pub(crate) fn put_request(out: &mut Vec<u8>, xid: i32, request: &RawRequest) {
+pub fn put_request(out: &mut Vec<u8>, xid: i32, request: &Request<'_>) {
     let frame = begin_frame(out);
     out.put_i32(xid);
-    out.put_i32(request.op);
-    out.extend_from_slice(&request.body);
+    out.put_i32(request.op().code());
+    request.encode(out);
     end_frame(out, frame);
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Sample, Until};
 use crate::measure::{Process, busy};
+use crate::paced::{self, Timetable};
 use crate::workload::{Op, Shape, workload};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
@@ -12,45 +13,58 @@ use std::time::Duration;
 
 /// How a workload is driven.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Drive {
-    pub(crate) shape: Shape,
-    pub(crate) connections: usize,
+pub struct Drive {
+    /// What is asked.
+    pub shape: Shape,
+    /// Connections, each with a session.
+    pub connections: usize,
     /// Requests in flight on each connection.
-    pub(crate) depth: usize,
-    pub(crate) warm_up: Duration,
-    pub(crate) measure: Duration,
+    pub depth: usize,
+    /// Time at the beginning that does not count.
+    pub warm_up: Duration,
+    /// Time that counts.
+    pub measure: Duration,
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) throughput: f64,
-    pub(crate) latency: Percentiles,
-    pub(crate) errors: u64,
+pub struct Row {
+    /// Answers per second.
+    pub throughput: f64,
+    /// From sending, or from when it was due, to the answer.
+    pub latency: Percentiles,
+    /// Answers that were errors.
+    pub errors: u64,
     /// Processor time the server took for one operation, when its process is known.
-    pub(crate) cpu_per_op: Option<Duration>,
+    pub cpu_per_op: Option<Duration>,
     /// Processors other processes kept busy meanwhile.
-    pub(crate) foreign_cpus: f64,
+    pub foreign_cpus: f64,
     /// Memory of the server afterwards, in bytes.
-    pub(crate) resident: Option<u64>,
+    pub resident: Option<u64>,
 }
 
 /// Latencies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Percentiles {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-    pub(crate) p999: Duration,
-    pub(crate) max: Duration,
+pub struct Percentiles {
+    /// Of the middle one.
+    pub p50: Duration,
+    /// One in a hundred took longer.
+    pub p99: Duration,
+    /// One in a thousand took longer.
+    pub p999: Duration,
+    /// Of the slowest.
+    pub max: Duration,
 }
 
 impl Percentiles {
-    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+    /// Of latencies in nanoseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
         let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
         Self { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: Duration::from_nanos(histogram.max()) }
     }
 
-    pub(crate) fn json(self) -> Value {
+    /// In microseconds.
+    pub fn json(self) -> Value {
         json!({
             "p50_us": micros(self.p50), "p99_us": micros(self.p99),
             "p999_us": micros(self.p999), "max_us": micros(self.max),
@@ -59,7 +73,7 @@ impl Percentiles {
 }
 
 /// Microseconds with a fraction.
-pub(crate) fn micros(time: Duration) -> f64 {
+pub fn micros(time: Duration) -> f64 {
     (time.as_nanos() as f64 / 100.0).round() / 10.0
 }
 
@@ -79,16 +93,36 @@ impl Used {
 }
 
 /// Drives a workload that has been prepared.
-pub(crate) fn drive(addr: SocketAddr, server: Option<Process>, drive: &Drive) -> io::Result<Row> {
+pub fn drive(addr: SocketAddr, server: Option<Process>, drive: &Drive) -> io::Result<Row> {
     let mut engine = Engine::connect(addr, drive.connections, drive.depth)?;
     let mut workload = workload(drive.shape, drive.connections);
     let mut before = Ok(Used::default());
     let until = Until::Time { warm_up: drive.warm_up, measure: drive.measure };
     let sample = engine.run(&mut workload, until, || before = Used::now(server))?;
-    row(server, before?, Used::now(server)?, &sample)
+    row(server, before?, &sample)
 }
 
-fn row(server: Option<Process>, before: Used, after: Used, sample: &Sample) -> io::Result<Row> {
+/// Drives a workload that has been prepared at `rate` requests a second, whatever the server does; the depth does not
+/// count. A latency is that from when the request was due.
+pub fn drive_paced(addr: SocketAddr, server: Option<Process>, drive: &Drive, rate: f64) -> io::Result<Row> {
+    let mut workload = workload(drive.shape, drive.connections);
+    let timetable =
+        Timetable { connections: drive.connections, rate, warm_up: drive.warm_up, measure: drive.measure };
+    let mut before = Ok(Used::default());
+    let outcome = paced::run(addr, timetable, &mut workload, || before = Used::now(server))?;
+    let sample = Sample {
+        elapsed: drive.measure,
+        ops: outcome.reads.len() + outcome.writes.len(),
+        errors: outcome.errors,
+        events: 0,
+        reads: outcome.reads,
+        writes: outcome.writes,
+    };
+    row(server, before?, &sample)
+}
+
+fn row(server: Option<Process>, before: Used, sample: &Sample) -> io::Result<Row> {
+    let after = Used::now(server)?;
     let server_cpu = after.server.saturating_sub(before.server);
     let own = after.own.saturating_sub(before.own);
     let foreign = after.all.saturating_sub(before.all).saturating_sub(server_cpu + own);
@@ -104,11 +138,11 @@ fn row(server: Option<Process>, before: Used, after: Used, sample: &Sample) -> i
 
 impl Row {
     /// The head of a table of rows.
-    pub(crate) const HEAD: &str =
+    pub const HEAD: &str =
         "                          ops/s    p50 us    p99 us  p99.9 us   CPU us/op   RSS MiB  foreign CPU";
 
     /// A line of the table.
-    pub(crate) fn line(&self, label: &str) -> String {
+    pub fn line(&self, label: &str) -> String {
         let cpu = self.cpu_per_op.map_or_else(|| "-".into(), |cpu| format!("{:.2}", micros_exact(cpu)));
         let resident = self.resident.map_or_else(|| "-".into(), |bytes| (bytes >> 20).to_string());
         let mut line = format!(
@@ -125,7 +159,8 @@ impl Row {
         line
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// Everything, with units in the names.
+    pub fn json(&self) -> Value {
         json!({
             "ops_per_second": self.throughput.round(),
             "latency": self.latency.json(),
@@ -138,16 +173,16 @@ impl Row {
 }
 
 /// Microseconds to the nanosecond: processor time per operation can be a fraction of one.
-pub(crate) fn micros_exact(time: Duration) -> f64 {
+pub fn micros_exact(time: Duration) -> f64 {
     time.as_nanos() as f64 / 1000.0
 }
 
 /// The name of an operation as given on the command line.
-pub(crate) fn op_name(op: Op) -> String {
+pub fn op_name(op: Op) -> String {
     op.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// How a row is called: `get 64x32`.
-pub(crate) fn label(drive: &Drive) -> String {
+pub fn label(drive: &Drive) -> String {
     format!("{} {}x{} {}B", op_name(drive.shape.op), drive.connections, drive.depth, drive.shape.data_len)
 }
