@@ -13,6 +13,7 @@
 //! - **A fencing token** ([`Fence`]) goes with everything that excludes others: hand it to the resource you protect.
 
 pub mod blocking;
+pub mod cache;
 pub mod common;
 pub mod leader;
 pub mod lock;

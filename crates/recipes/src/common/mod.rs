@@ -11,6 +11,7 @@ mod participant;
 pub(crate) mod path;
 mod queue;
 pub(crate) mod retry;
+pub(crate) mod session;
 mod told;
 
 pub use contender::Patience;
