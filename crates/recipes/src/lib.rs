@@ -17,6 +17,7 @@ pub mod cache;
 pub mod common;
 pub mod leader;
 pub mod lock;
+pub mod persistent;
 
 pub use common::{
     Acquiring, Error, Fence, Guard, HoldState, HoldStates, Loss, NameStyle, Participant, Patience, Result,

@@ -1,0 +1,187 @@
+//! Nodes that are kept in place.
+
+use std::time::Duration;
+
+use zabra_client::{Acl, CreateMode, Perms};
+use zabra_recipes::Error;
+use zabra_recipes::persistent::{NodeState, PersistentNode, PersistentTtlNode};
+
+use crate::support::{client, server, soon, until};
+
+async fn text(client: &zabra_client::Client, path: &str) -> Option<String> {
+    let data = client.get(path).await.ok().map(|(data, _)| data);
+    data.map(|data| String::from_utf8_lossy(&data).into_owned())
+}
+
+#[tokio::test]
+async fn a_node_comes_back_in_every_mode() {
+    let server = server().await;
+    let client = client(&server).await;
+    for (mode, protected) in [
+        (CreateMode::Persistent, false),
+        (CreateMode::Ephemeral, false),
+        (CreateMode::Ephemeral, true),
+        (CreateMode::PersistentSequential, false),
+        (CreateMode::EphemeralSequential, true),
+        (CreateMode::Container, false),
+        (CreateMode::PersistentWithTtl, false),
+        (CreateMode::PersistentSequentialWithTtl, false),
+    ] {
+        let mut node = PersistentNode::builder(&client, "/deep/down/node", "data").mode(mode);
+        if mode.is_ttl() {
+            node = node.ttl(Duration::from_secs(100));
+        }
+        if protected {
+            node = node.protected();
+        }
+        let node = soon("the node", node.create()).await.unwrap();
+        let path = node.path().unwrap();
+        let name = path.strip_prefix("/deep/down/").unwrap();
+        assert_eq!(
+            (name.starts_with("_c_"), name.ends_with("node")),
+            (protected, !mode.is_sequential()),
+            "{mode:?}"
+        );
+        let NodeState::InPlace { czxid, .. } = node.state() else { panic!("{:?}", node.state()) };
+
+        let mut states = node.states();
+        client.delete(&path).await.unwrap();
+        soon("another node", async {
+            while !matches!(states.next().await, NodeState::InPlace { czxid: another, .. } if another != czxid) {}
+        })
+        .await;
+        assert_eq!(node.path().as_deref(), Some(&*path), "{mode:?}");
+        let (data, stat) = client.get(&path).await.unwrap();
+        assert_eq!((&*data, stat.ephemeral_owner != 0), (&b"data"[..], mode.is_ephemeral()), "{mode:?}");
+        soon("the end", node.close()).await.unwrap();
+        assert_eq!(client.exists(&path).await.unwrap(), None, "{mode:?}");
+    }
+    assert!(client.children("/deep/down").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_survives_expiry_cuts_and_restarts_with_its_last_data() {
+    let server = server().await;
+    let keeper = client(&server).await;
+    let other = client(&server).await;
+    let node = soon("the node", PersistentNode::builder(&keeper, "/n", "1").create()).await.unwrap();
+    let first = keeper.session_id();
+
+    server.expire(first).await.unwrap();
+    soon("the node of the next session", async {
+        while other.exists("/n").await.unwrap().is_none_or(|stat| stat.ephemeral_owner == first.raw()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon("the data", node.set_data("2")).await.unwrap();
+    assert_eq!((text(&other, "/n").await.as_deref(), &*node.data()), (Some("2"), &b"2"[..]));
+
+    server.kill().await;
+    until("doubt", || matches!(node.state(), NodeState::InDoubt { .. })).await;
+    let set = node.set_data("3");
+    let (written, restarted) = soon("the restart", async { tokio::join!(set, server.restart()) }).await;
+    restarted.unwrap();
+    written.unwrap();
+    soon("in place", node.in_place()).await.unwrap();
+    let reader = client(&server).await;
+    assert_eq!(text(&reader, "/n").await.as_deref(), Some("3"));
+    assert_eq!(reader.exists("/n").await.unwrap().unwrap().ephemeral_owner, keeper.session_id().raw());
+}
+
+#[tokio::test]
+async fn another_session_is_waited_for_or_taken_over_from() {
+    let server = server().await;
+    let (one, two) = (client(&server).await, client(&server).await);
+    let first = soon("the first", PersistentNode::builder(&one, "/n", "one").create()).await.unwrap();
+    let second = PersistentNode::builder(&two, "/n", "two").start().unwrap();
+    until("waiting", || matches!(second.state(), NodeState::Waiting { .. })).await;
+    assert_eq!(text(&two, "/n").await.as_deref(), Some("one"));
+    first.leave().await;
+    one.close().await.unwrap();
+    soon("the second", second.in_place()).await.unwrap();
+    assert_eq!(text(&two, "/n").await.as_deref(), Some("two"));
+
+    let three = client(&server).await;
+    let third = PersistentNode::builder(&three, "/n", "three").take_over();
+    let third = soon("the third", third.create()).await.unwrap();
+    assert_eq!(text(&three, "/n").await.as_deref(), Some("three"));
+    until("the second waits", || matches!(second.state(), NodeState::Waiting { .. })).await;
+    // Closing deletes one's own node only.
+    soon("the end", second.close()).await.unwrap();
+    assert!(three.exists("/n").await.unwrap().is_some());
+    drop(third);
+    soon("the deletion", async {
+        while three.exists("/n").await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_existing_persistent_node_is_given_the_data() {
+    let server = server().await;
+    let client = client(&server).await;
+    client.create("/n", "old").await.unwrap();
+    let node = PersistentNode::builder(&client, "/n", "new").mode(CreateMode::Persistent);
+    let node = soon("the node", node.create()).await.unwrap();
+    assert_eq!(text(&client, "/n").await.as_deref(), Some("new"));
+    node.leave().await;
+    assert!(client.exists("/n").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn refusals_are_told() {
+    let server = server().await;
+    let client = client(&server).await;
+    let read_only = [Acl::world(Perms::READ)];
+    client.create("/closed", "").acl(read_only).await.unwrap();
+    let refused = soon("the refusal", PersistentNode::builder(&client, "/closed/n", "").create()).await;
+    assert!(matches!(refused, Err(Error::Client(error)) if error.is_no_auth()));
+    let orphan = PersistentNode::builder(&client, "/no/parent", "").without_parents().create();
+    assert!(matches!(soon("the refusal", orphan).await, Err(Error::Client(error)) if error.is_no_node()));
+    assert!(matches!(PersistentNode::builder(&client, "no/path", "").start(), Err(Error::BadPath { .. })));
+    let no_ttl = PersistentNode::builder(&client, "/n", "").mode(CreateMode::PersistentWithTtl).start();
+    assert!(matches!(no_ttl, Err(Error::BadArgument(_))));
+}
+
+#[tokio::test]
+async fn a_node_ends_with_its_client() {
+    let server = server().await;
+    let client = client(&server).await;
+    let node = soon("the node", PersistentNode::builder(&client, "/n", "").create()).await.unwrap();
+    client.close().await.unwrap();
+    until("the end", || node.state() == NodeState::Closed).await;
+    assert!(matches!(node.set_data("").await, Err(Error::Closed)));
+    soon("the end", node.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ttl_node_is_there_while_it_is_refreshed_and_goes_afterwards() {
+    let server = zabra_embedded::Server::builder()
+        .set("extendedTypesEnabled", "true")
+        .set("znode.container.checkIntervalMs", "100")
+        .start()
+        .await
+        .unwrap();
+    let client = client(&server).await;
+    let node = PersistentTtlNode::builder(&client, "/ttl/node", Duration::from_millis(400), "data");
+    let node = soon("the node", node.create()).await.unwrap();
+    // The child was set three times after it was created: longer than its time to live.
+    soon("refreshing", async {
+        while client.exists("/ttl/node/touch").await.unwrap().is_none_or(|stat| stat.version < 3) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let stat = client.exists("/ttl/node").await.unwrap().unwrap();
+    assert_eq!((stat.version, stat.num_children), (0, 1));
+    drop(node);
+    soon("the end", async {
+        while client.exists("/ttl/node").await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
