@@ -17,6 +17,7 @@ pub mod cache;
 pub mod common;
 pub mod leader;
 pub mod lock;
+pub mod membership;
 pub mod persistent;
 
 pub use common::{
