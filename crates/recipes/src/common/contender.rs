@@ -10,9 +10,9 @@ use zabra_client::{Client, EventType, OneShot, SessionState, StateStream};
 use zabra_types::CreateMode;
 
 use super::hold::{Keeper, Release};
-use super::node::{Deleted, Made, create_once, delete_for_certain};
+use super::node::{Creation, Deleted, Made, delete_for_certain};
 use super::path::join;
-use super::retry::through_cuts;
+use super::retry::{Backoff, through_cuts};
 use super::{Error, Fence, Guard, HoldState, Loss, Result, Rule, Verdict};
 
 /// What a holder is asked by whom wants it to let go (Curator's `LockInternals.REVOKE_MESSAGE`).
@@ -91,18 +91,13 @@ struct Held {
 
 impl Contender {
     async fn run(mut self) {
+        let mut backoff = Backoff::default();
         let held = loop {
             match self.stand().await {
                 Ok(Turn::Come(held)) => break held,
-                Ok(Turn::Withdrawn) => {
-                    let _ = self.grant.send(Ok(None));
-                    return;
-                }
-                Ok(Turn::Again) => {}
-                Err(error) => {
-                    let _ = self.grant.send(Err(error));
-                    return;
-                }
+                Ok(Turn::Again) => backoff.pause().await,
+                Ok(Turn::Withdrawn) => return drop(self.grant.send(Ok(None))),
+                Err(error) => return drop(self.grant.send(Err(error))),
             }
         };
         let fence = self.entry.fence.unwrap_or(Fence::from_czxid(held.node.stat.czxid));
@@ -118,13 +113,22 @@ impl Contender {
             Some(session) => session,
             None => return Ok(Turn::Withdrawn),
         };
-        let entry = &self.entry;
-        let made = create_once(&session, &entry.dir, &(entry.name)(), entry.data.clone(), entry.mode).await;
-        let node = match made {
+        if !self.waits && self.is_taken(&session).await? {
+            return Ok(Turn::Withdrawn);
+        }
+        // From here on: what happens to the session before the first look must not be overlooked after it.
+        let states = self.entry.client.states();
+        let Entry { dir, name, data, mode, .. } = &self.entry;
+        let unique = name();
+        let creating = Creation { client: &session, dir, unique: &unique, data, mode: *mode }.begin();
+        // Sent at once, done after the creation: without a queue the turn comes with the second reply.
+        let glance = session.children(dir).send();
+        let node = match creating.finish().await {
             Ok(node) => node,
             Err(error) => return self.again_if_over(error),
         };
-        match self.wait_for_turn(&session, &node).await {
+        let glance = glance.await.ok().filter(|children| children.contains(&node.name));
+        match self.wait_for_turn(&session, &node, states, glance).await {
             Ok(Some(states)) => Ok(Turn::Come(Held { session, states, node })),
             Ok(None) => {
                 delete_in_background(session, node.path);
@@ -136,6 +140,16 @@ impl Contender {
                 self.again_if_over(error)
             }
         }
+    }
+
+    /// Whether a newcomer would have to wait, as far as the server knows: asked before by those who would not.
+    async fn is_taken(&self, session: &Client) -> Result<bool> {
+        let children = match through_cuts(|| session.children(&self.entry.dir)).await {
+            Err(error) if error.is_no_node() || error.is_session_over() => return Ok(false),
+            children => children?,
+        };
+        let leases = self.entry.leases.as_ref().map(|leases| Rule::AtMost(*leases.borrow()));
+        Ok(leases.unwrap_or(self.entry.rule).keeps_out(&children))
     }
 
     /// A view of the client that ends with its present session; `None` when nobody waits any more.
@@ -165,15 +179,18 @@ impl Contender {
         &mut self,
         session: &Client,
         node: &Made,
+        mut states: StateStream,
+        mut glance: Option<Vec<String>>,
     ) -> Result<Option<StateStream>, Interrupted> {
         loop {
-            // From here on: what happens to the session before the answer must not be overlooked after it.
-            let states = self.entry.client.states();
-            let changed = match self.look(session, &node.name).await? {
+            let changed = match self.look(session, &node.name, glance.take()).await? {
                 Look::Granted => return Ok(Some(states)),
-                Look::Changed => continue,
-                Look::Wait(changed) => changed,
+                Look::Changed => None,
+                Look::Wait(changed) => Some(changed),
             };
+            // As for the first look.
+            states = self.entry.client.states();
+            let Some(changed) = changed else { continue };
             if !self.waits {
                 return Ok(None);
             }
@@ -185,16 +202,24 @@ impl Contender {
         }
     }
 
-    /// Looks at the queue, and leaves a watch on what stands in the way.
-    async fn look(&mut self, session: &Client, own: &str) -> Result<Look, Interrupted> {
+    /// Looks at the queue, at which somebody may have glanced just now, and leaves a watch on what stands in the way.
+    async fn look(
+        &mut self,
+        session: &Client,
+        own: &str,
+        glance: Option<Vec<String>>,
+    ) -> Result<Look, Interrupted> {
         let dir = &self.entry.dir;
         let leases = self.entry.leases.as_mut().map(|leases| *leases.borrow_and_update());
-        let (rule, children, changed) = match leases {
-            Some(leases) => {
+        let rule = leases.map_or(self.entry.rule, Rule::AtMost);
+        let (children, changed) = match (glance, rule) {
+            (Some(children), Rule::AtMost(leases)) if children.len() <= leases => (children, None),
+            (_, Rule::AtMost(_)) => {
                 let (children, changed) = through_cuts(|| session.children(dir).watch()).await?;
-                (Rule::AtMost(leases), children, Some(changed))
+                (children, Some(changed))
             }
-            None => (self.entry.rule, through_cuts(|| session.children(dir)).await?, None),
+            (Some(children), _) => (children, None),
+            (None, _) => (through_cuts(|| session.children(dir)).await?, None),
         };
         match rule.judge(own, children) {
             Verdict::Granted => Ok(Look::Granted),

@@ -1,7 +1,7 @@
 //! Nodes that are made and removed for certain, whatever happens to the connection.
 
 use bytes::Bytes;
-use zabra_client::{Client, Error};
+use zabra_client::{Client, Created, Error, Outcome, Pending};
 use zabra_types::{CreateMode, Stat};
 
 use super::path::{join, name_of, prefixes};
@@ -26,7 +26,7 @@ pub(crate) async fn create_with_parents(
     path: &str,
     data: Bytes,
     mode: CreateMode,
-) -> Result<zabra_client::Created, Error> {
+) -> Result<Created, Error> {
     loop {
         match client.create(path, data.clone()).mode(mode).await {
             Err(error) if error.is_no_node() => {
@@ -47,39 +47,71 @@ pub(crate) struct Made {
     pub(crate) stat: Stat,
 }
 
-/// Makes the child `unique` of `dir`, which nobody else calls so, exactly once: after a lost reply the children are
-/// searched for a name that begins with it.
-///
-/// `client` must be pinned to one session. The search is preceded by a sync, since the server reached after the cut may
-/// be behind the one that has created the node.
-pub(crate) async fn create_once(
-    client: &Client,
-    dir: &str,
-    unique: &str,
-    data: Bytes,
-    mode: CreateMode,
-) -> Result<Made, Error> {
-    let path = join(dir, unique);
-    let mut backoff = Backoff::default();
-    loop {
-        let error = match create_with_parents(client, &path, data.clone(), mode).await {
-            Ok(created) => {
-                let name = name_of(&created.path).to_owned();
-                return Ok(Made { name, path: created.path, stat: created.stat });
+/// The creation of a child that nobody else calls so, exactly once: after a lost reply the children are searched for a
+/// name that begins with it.
+pub(crate) struct Creation<'a> {
+    /// Pinned to one session.
+    pub(crate) client: &'a Client,
+    pub(crate) dir: &'a str,
+    pub(crate) unique: &'a str,
+    pub(crate) data: &'a Bytes,
+    pub(crate) mode: CreateMode,
+}
+
+/// A creation whose first request is on its way.
+#[must_use = "it is finished by finish()"]
+pub(crate) struct Creating<'a> {
+    creation: Creation<'a>,
+    path: String,
+    first: Pending<Created>,
+}
+
+impl<'a> Creation<'a> {
+    /// Sends the first request. What is sent after it is done after it.
+    pub(crate) fn begin(self) -> Creating<'a> {
+        let path = join(self.dir, self.unique);
+        let first = self.client.create(&path, self.data).mode(self.mode).send();
+        Creating { creation: self, path, first }
+    }
+}
+
+impl Creating<'_> {
+    /// Waits for the reply, and does it again as often as it takes.
+    pub(crate) async fn finish(self) -> Result<Made, Error> {
+        let Self { creation: Creation { client, dir, unique, data, mode }, path, first } = self;
+        let mut backoff = Backoff::default();
+        let mut reply = first.await;
+        loop {
+            let error = match reply {
+                Ok(created) => {
+                    let name = name_of(&created.path).to_owned();
+                    return Ok(Made { name, path: created.path, stat: created.stat });
+                }
+                Err(error) => error,
+            };
+            if error.is_session_over() {
+                return Err(error);
             }
-            Err(error) if error.is_passing() => error,
-            Err(error) => return Err(error),
-        };
-        backoff.pause().await;
-        if error.outcome() != zabra_client::Outcome::DidNotHappen
-            && let Some(made) = find(client, dir, unique).await?
-        {
-            return Ok(made);
+            if error.outcome() != Outcome::DidNotHappen {
+                if let Some(made) = find(client, dir, unique).await? {
+                    return Ok(made);
+                }
+            } else if error.is_no_node() {
+                ensure_container(client, dir).await?;
+            }
+            match error {
+                error if error.is_passing() => backoff.pause().await,
+                error if error.is_no_node() => {}
+                error => return Err(error),
+            }
+            reply = client.create(&path, data).mode(mode).await;
         }
     }
 }
 
-/// The child of `dir` whose name begins with `unique`, as of now and not of a server that lags behind.
+/// The child of `dir` whose name begins with `unique`.
+///
+/// The search is preceded by a sync: the server reached after the cut may be behind the one that has created the node.
 async fn find(client: &Client, dir: &str, unique: &str) -> Result<Option<Made>, Error> {
     through_cuts(|| client.sync(dir)).await?;
     let children = match through_cuts(|| client.children(dir)).await {
@@ -113,7 +145,7 @@ pub(crate) async fn delete_for_certain(client: &Client, path: &str) -> Result<De
                 return Ok(if in_doubt { Deleted::ByUs } else { Deleted::Before });
             }
             Err(error) if error.is_passing() => {
-                in_doubt |= error.outcome() != zabra_client::Outcome::DidNotHappen;
+                in_doubt |= error.outcome() != Outcome::DidNotHappen;
                 backoff.pause().await;
             }
             Err(error) => return Err(error),

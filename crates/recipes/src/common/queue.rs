@@ -59,20 +59,50 @@ impl Rule {
             Self::Exclusive | Self::Shared => {}
         }
         name::sort_by_sequence(&mut children);
-        let nearest = children
-            .into_iter()
-            .take_while(|child| child != own)
-            .filter(|child| {
-                name::sequence(child).is_some() && (self == Self::Exclusive || !name::is_shared(child))
-            })
-            .last();
-        nearest.map_or(Verdict::Granted, Verdict::Behind)
+        let before = children.into_iter().take_while(|child| child != own);
+        before.filter(|child| self.waits_for(child)).last().map_or(Verdict::Granted, Verdict::Behind)
+    }
+
+    /// Whether one who came now would have to wait.
+    pub(crate) fn keeps_out(self, children: &[String]) -> bool {
+        match self {
+            Self::AtMost(leases) => children.len() >= leases,
+            _ => children.iter().any(|child| self.waits_for(child)),
+        }
+    }
+
+    /// Whether this child, if it came before, stands in the way.
+    fn waits_for(self, child: &str) -> bool {
+        let contends = name::sequence(child).is_some();
+        match self {
+            Self::Exclusive => contends,
+            Self::Shared => contends && !name::is_shared(child),
+            Self::Granted | Self::AtMost(_) => false,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newcomers() {
+        let table: &[(Rule, &[&str], bool)] = &[
+            (Rule::Exclusive, &[], false),
+            (Rule::Exclusive, &["notes"], false),
+            (Rule::Exclusive, &["a__rlock__0000000001"], true),
+            (Rule::Shared, &["a__rlock__0000000001"], false),
+            (Rule::Shared, &["_c_b-__WRIT__0000000001"], true),
+            (Rule::AtMost(2), &["a"], false),
+            (Rule::AtMost(2), &["a", "b"], true),
+            (Rule::Granted, &["a__lock__0000000001"], false),
+        ];
+        for (rule, children, kept_out) in table {
+            let children: Vec<_> = children.iter().map(|&child| child.to_owned()).collect();
+            assert_eq!(rule.keeps_out(&children), *kept_out, "{rule:?} {children:?}");
+        }
+    }
 
     fn behind(child: &str) -> Verdict {
         Verdict::Behind(child.to_owned())
