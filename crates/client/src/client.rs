@@ -61,6 +61,11 @@ impl Client {
         self.session.session_id()
     }
 
+    /// Whether another session takes the place of one that expires: see [`ClientBuilder::renew_expired`].
+    pub fn renews_expired(&self) -> bool {
+        self.session.renews_expired()
+    }
+
     /// What another client needs to go on with this session, after [`Client::detach`].
     pub fn ticket(&self) -> SessionTicket {
         self.session.ticket()
