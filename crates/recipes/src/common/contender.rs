@@ -159,6 +159,7 @@ impl Contender {
         loop {
             match state {
                 SessionState::Closed | SessionState::AuthFailed => return Err(Error::Closed),
+                SessionState::Expired if !self.entry.client.renews_expired() => return Err(Error::Closed),
                 SessionState::Expired => {}
                 _ => return Ok(Some(self.entry.client.pinned())),
             }

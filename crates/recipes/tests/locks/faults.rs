@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use zabra_client::Client;
-use zabra_embedded::Server;
+use zabra_embedded::{Ensemble, Server};
 use zabra_recipes::lock::{Lock, Mutex};
 use zabra_recipes::{Error, HoldState, Loss};
 
@@ -171,4 +171,59 @@ async fn expiries_hand_the_lock_on() {
         assert_eq!(in_time(guard.lost()).await, Loss::SessionExpired);
         next.release().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn who_does_not_renew_its_session_is_told_of_its_end() {
+    let server = Server::start().await.unwrap();
+    let mortal = Client::builder().renew_expired(false).connect(&server.connect_string()).await.unwrap();
+    let other = connect(&server).await;
+    let guard = Mutex::new(&other, "/lock").unwrap().acquire().await.unwrap();
+    let waiting = tokio::spawn(Mutex::new(&mortal, "/lock").unwrap().acquire());
+    until_children(&other, "/lock", 2).await;
+    server.expire(mortal.session_id()).await.unwrap();
+    assert!(in_time(waiting).await.unwrap().is_err());
+    assert!(in_time(Mutex::new(&mortal, "/lock").unwrap().acquire()).await.is_err());
+    guard.release().await.unwrap();
+}
+
+/// The leader of an ensemble dies again and again while clients of all members contend.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ensemble_may_lose_its_leader() {
+    const TURNS: usize = 10;
+    let ensemble = Ensemble::start(3).await.unwrap();
+    let resource = Arc::new(Resource::default());
+    let mut tasks = JoinSet::new();
+    for _ in 0..4 {
+        let client = Client::connect(&ensemble.connect_string()).await.unwrap();
+        let (lock, resource) = (Mutex::new(&client, "/lock").unwrap(), resource.clone());
+        tasks.spawn(async move {
+            for _ in 0..TURNS {
+                let guard = lock.acquire().await.unwrap();
+                resource.use_with(guard.fence()).await;
+                guard.release().await.unwrap();
+            }
+        });
+    }
+    in_time(async {
+        for round in 1..=2 {
+            while resource.uses() < round * TURNS {
+                tokio::task::yield_now().await;
+            }
+            let leader = ensemble.leader().await.unwrap();
+            ensemble.kill(leader).await;
+            while resource.uses() < round * TURNS + 5 {
+                tokio::task::yield_now().await;
+            }
+            ensemble.restart(leader).await.unwrap();
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(resource.uses(), 4 * TURNS);
+    let client = Client::connect(&ensemble.connect_string()).await.unwrap();
+    client.sync("/lock").await.unwrap();
+    assert!(client.children("/lock").await.unwrap().is_empty());
 }

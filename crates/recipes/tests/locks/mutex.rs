@@ -239,3 +239,19 @@ async fn wrong_paths_are_refused() {
         assert!(matches!(Mutex::new(&client, path), Err(Error::BadPath { .. })), "{path:?}");
     }
 }
+
+#[tokio::test]
+async fn paths_are_those_of_the_clients_view() {
+    let server = Server::start().await.unwrap();
+    let client = connect(&server).await;
+    let view = client.chroot("/app").unwrap();
+    client.create("/app", "").await.unwrap();
+    let lock = Mutex::new(&view, "/lock").unwrap();
+    let guard = lock.acquire().await.unwrap();
+    assert!(guard.path().starts_with("/lock/"));
+    assert!(Mutex::new(&client, "/app/lock").unwrap().try_acquire().await.unwrap().is_none());
+    let waiting = tokio::spawn(lock.acquire());
+    until_children(&client, "/app/lock", 2).await;
+    guard.release().await.unwrap();
+    in_time(waiting).await.unwrap().unwrap().release().await.unwrap();
+}
