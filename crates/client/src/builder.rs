@@ -4,6 +4,7 @@ use crate::client::bad_connect_string;
 use crate::core::{Core, CoreOptions, Credentials};
 use crate::driver::{Dial, Driver, Tcp};
 use crate::handle::Session;
+use crate::sasl::SaslMechanism;
 use crate::view::View;
 use crate::{Client, ConnectString, Error, Outcome, RetryPolicy, SessionState, SessionTicket};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl Default for ClientBuilder {
                 packet_len_max: FRAME_LEN_MAX_DEFAULT,
                 ticket: None,
                 auth: Vec::new(),
+                sasl: None,
             },
             retry: None,
             pending_max: PENDING_MAX_DEFAULT,
@@ -77,6 +79,19 @@ impl ClientBuilder {
     /// Credentials to show to every server, such as `digest` and `user:password`. Can be given several times.
     pub fn auth(mut self, scheme: &str, auth: impl Into<Vec<u8>>) -> Self {
         self.options.auth.push(Credentials { scheme: scheme.to_owned(), auth: auth.into() });
+        self
+    }
+
+    /// Proves an identity to every server before anything is asked of it. What servers do not accept ends the client.
+    ///
+    /// ```
+    /// use zabra_client::{Client, sasl::DigestMd5};
+    ///
+    /// let builder = Client::builder().sasl(DigestMd5::new("ann", "correct horse"));
+    /// # let _ = builder;
+    /// ```
+    pub fn sasl(mut self, mechanism: impl SaslMechanism) -> Self {
+        self.options.sasl = Some(Arc::new(mechanism));
         self
     }
 

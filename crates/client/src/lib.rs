@@ -12,6 +12,7 @@ mod handle;
 mod ops;
 mod pending;
 mod retry;
+pub mod sasl;
 mod state;
 mod view;
 mod watch;

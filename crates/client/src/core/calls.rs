@@ -22,6 +22,8 @@ pub(crate) enum Errand {
     Call(CallId, WatchEffect),
     /// Our own, whose answer says nothing.
     Own,
+    /// A word of the conversation that proves who we are.
+    Prove,
     /// The end of the session.
     Close,
 }

@@ -4,7 +4,9 @@ use crate::core::call::{Call, CallId, Failure, Incarnation, Reply};
 use crate::core::hosts::Host;
 use crate::core::watches::{Told, WatcherId};
 use crate::event::{SessionState, SessionTicket};
+use crate::sasl::SaslMechanism;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a client is made with.
@@ -30,6 +32,8 @@ pub(crate) struct CoreOptions {
     pub(crate) ticket: Option<SessionTicket>,
     /// Credentials to show to every server.
     pub(crate) auth: Vec<Credentials>,
+    /// How to prove an identity before anything is asked of a server.
+    pub(crate) sasl: Option<Arc<dyn SaslMechanism>>,
 }
 
 /// What proves an identity.

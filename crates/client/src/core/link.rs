@@ -4,6 +4,7 @@ use crate::core::hosts::{Current, Host};
 use crate::core::session::Session;
 use crate::core::{Core, Failure, LeaveHow, Output, Reply};
 use crate::event::SessionState;
+use crate::sasl::SaslConversation;
 use std::net::SocketAddr;
 use std::time::Duration;
 use zabra_types::Now;
@@ -54,6 +55,8 @@ pub(crate) struct Live {
     sent: Now,
     /// Nothing more is to be sent; the connection goes once all is answered.
     moving: bool,
+    /// Who we are is being proved; nothing else is sent until it is.
+    pub(crate) proving: Option<Box<dyn SaslConversation>>,
     /// On a read-only server: the search for another.
     hunt: Option<Hunt>,
 }
@@ -78,14 +81,18 @@ impl Link {
     }
 
     /// Whether the server only reads.
-    #[cfg(test)]
     pub(crate) const fn is_read_only(&self) -> bool {
         matches!(self, Self::Live(Live { hunt: Some(_), .. }))
     }
 
+    /// Whether there is a server that takes credentials: one to whom who we are has been proved, if it is to be.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self, Self::Live(Live { proving: None, .. }))
+    }
+
     /// Whether requests go out at once.
     pub(crate) const fn takes_requests(&self) -> bool {
-        matches!(self, Self::Live(Live { moving: false, .. }))
+        matches!(self, Self::Live(Live { moving: false, proving: None, .. }))
     }
 
     /// The server connected to.
@@ -100,6 +107,13 @@ impl Link {
     pub(crate) fn sent(&mut self, now: Now) {
         if let Self::Live(live) = self {
             live.sent = now;
+        }
+    }
+
+    /// Who we are has been proved.
+    pub(crate) fn proved(&mut self) {
+        if let Self::Live(live) = self {
+            live.proving = None;
         }
     }
 
@@ -132,7 +146,7 @@ impl Link {
 impl Live {
     pub(crate) fn new(at: Current, now: Now, read_only: bool) -> Self {
         let hunt = Hunt { asking: None, next: now + HUNT_PAUSE_MIN, pause: HUNT_PAUSE_MIN };
-        Self { at, heard: now, sent: now, moving: false, hunt: read_only.then_some(hunt) }
+        Self { at, heard: now, sent: now, moving: false, proving: None, hunt: read_only.then_some(hunt) }
     }
 }
 

@@ -7,9 +7,10 @@ use crate::core::{
     Call, CallId, Core, Failure, Output, Reply, Told, WatchAsk, WatchEffect, WatchKind, WatcherId,
 };
 use crate::event::SessionState;
+use crate::sasl::SaslStep;
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
-use zabra_proto::{ConnectResponse, DecodeError, Reader, ReplyHeader, WatcherEvent};
+use zabra_proto::{ConnectResponse, DecodeError, Reader, ReplyHeader, Request, WatcherEvent};
 use zabra_types::{KeeperError, Now, Xid, Zxid};
 
 /// The longest frame taken from a server, in bytes. Servers do not limit replies: a list of many children is longer than
@@ -94,7 +95,62 @@ impl Core {
         self.session.accepted(&response);
         self.hosts.connected();
         let read_only = response.read_only == Some(true);
-        self.link = Link::Live(Live::new(at, now, read_only));
+        let mut live = Live::new(at, now, read_only);
+        live.proving = self.options.sasl.as_ref().map(|sasl| sasl.begin());
+        let first = live.proving.as_mut().map(|conversation| conversation.first());
+        self.link = Link::Live(live);
+        match first {
+            Some(first) => self.say_proof(&first),
+            None => self.open(now, out),
+        }
+        Ok(())
+    }
+
+    /// Sends a word that proves who we are.
+    fn say_proof(&mut self, token: &[u8]) {
+        self.calls.send_own(&Request::Sasl(Some(token)), Errand::Prove, &mut self.wire);
+    }
+
+    /// The server has said something about who we are.
+    fn proof_answered(
+        &mut self,
+        now: Now,
+        err: i32,
+        body: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), Misbehaviour> {
+        let Link::Live(Live { proving: Some(conversation), .. }) = &mut self.link else { return Ok(()) };
+        let step = match KeeperError::from_code(err) {
+            _ if err == 0 => {
+                // A server that knows no SASL answers by null.
+                let challenge = Reader::new(body).buffer("token")?.unwrap_or_default();
+                conversation.answer(challenge)
+            }
+            Some(refusal) => Err(refusal.to_string()),
+            None => Err(format!("refused with the code {err}")),
+        };
+        match step {
+            Ok(SaslStep::Answer(token)) => {
+                self.say_proof(&token);
+                self.link.sent(now);
+            }
+            Ok(SaslStep::Done) => {
+                self.link.proved();
+                self.open(now, out);
+                self.tell(SessionState::SaslAuthenticated, out);
+            }
+            Err(why) => {
+                tracing::warn!(session = %self.session.ticket().id, %why, "SASL authentication failed");
+                self.abandon_link(out);
+                self.finish(Failure::AuthFailed, SessionState::AuthFailed, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything may be asked of the server from now on.
+    fn open(&mut self, now: Now, out: &mut Vec<Output>) {
+        let read_only = self.link.is_read_only();
         self.tell(if read_only { SessionState::ConnectedReadOnly } else { SessionState::Connected }, out);
         self.auth.show_all(&mut self.wire);
         let seen = self.session.replied();
@@ -105,7 +161,6 @@ impl Core {
             self.send_waiting(waiting.call, out);
         }
         self.say_goodbye(now, out);
-        Ok(())
     }
 
     fn send_waiting(&mut self, call: Call, out: &mut Vec<Output>) {
@@ -168,6 +223,7 @@ impl Core {
                 out.push(Output::Done(id, Ok(Reply { zxid: header.zxid, err: header.err, body })));
             }
             Errand::Own => {}
+            Errand::Prove => self.proof_answered(now, header.err, &frame[ReplyHeader::LEN..], out)?,
             Errand::Close => {
                 self.abandon_link(out);
                 self.finish(Failure::SessionClosed, SessionState::Closed, out);

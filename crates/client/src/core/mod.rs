@@ -204,8 +204,8 @@ impl Core {
             (Some(over), _) => out.push(Output::Done(id, Err(over))),
             (None, Some(_)) => out.push(Output::Done(id, Err(Failure::SessionClosed))),
             (None, None) => {
-                let live = self.link.is_live();
-                self.auth.add(credentials, id, live.then_some(&mut self.wire));
+                let open = self.link.is_open();
+                self.auth.add(credentials, id, open.then_some(&mut self.wire));
                 self.link.sent(now);
             }
         }

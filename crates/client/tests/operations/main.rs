@@ -5,6 +5,7 @@
 
 mod failing;
 mod nodes;
+mod proving;
 mod proxy;
 mod several;
 mod watching;
@@ -71,6 +72,7 @@ bodies! {
     watching::recursive_watches_see_everything_below,
     watching::a_dropped_stream_is_removed_at_the_server,
     watching::removed_watches_are_told_so,
+    proving::digests_open_what_they_should,
 }
 
 /// A server that knows TTL nodes, as the genuine one is told to.

@@ -104,6 +104,7 @@ pub(super) fn options() -> CoreOptions {
         packet_len_max: 1 << 20,
         ticket: None,
         auth: Vec::new(),
+        sasl: None,
     }
 }
 
