@@ -16,6 +16,26 @@ use crate::lock::{Lock, Mutex};
 /// Mirrors and shares its path with Curator's `LeaderSelector`, which is a lock: [`Mutex`] at the same path takes part
 /// too. In kazoo's [`NameStyle`] it shares its path with kazoo's `Election`.
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use zabra_recipes::leader::LeaderElection;
+///
+/// let election = LeaderElection::new(&client, "/app/leader")?.with_id("host-1");
+/// let report = election.run(|leadership| async move { format!("led under {}", leadership.fence()) }).await?;
+///
+/// // Again and again, in the background:
+/// let candidate = election.start(|leadership| async move {
+///     // ... until it is done, or dropped because leadership is lost.
+///     std::future::pending().await
+/// });
+/// candidate.leading().await?;
+/// candidate.close().await;
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// *Layout.* `<path>/_c_<uuid>-lock-<sequence>`, ephemeral, its data being the participant's id.
 ///
 /// *Connection loss.* The work is cancelled (its future dropped, at its next await) when leadership is in doubt, unless

@@ -17,6 +17,24 @@ use crate::lock::{Lock, Mutex};
 ///
 /// Mirrors and shares its path with Curator's `LeaderLatch`.
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use zabra_recipes::leader::{LatchChange, LeaderLatch};
+///
+/// let latch = LeaderLatch::start(&client, "/app/leader", "host-1")?;
+/// let token = latch.leading().await?;
+/// assert!(latch.is_leader());
+///
+/// let mut changes = latch.changes();
+/// assert_eq!(changes.next().await, Some(LatchChange::Leader(token)));
+/// latch.close().await?;
+/// assert_eq!(changes.next().await, Some(LatchChange::NotLeader));
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// *Layout.* `<path>/_c_<uuid>-latch-<sequence>`, ephemeral, its data being the participant's id.
 ///
 /// *Connection loss.* Leadership in doubt is reported as no leadership, and as leadership with the same token when the

@@ -16,6 +16,19 @@ use crate::common::{Error, Guard, Loss, Patience, Result};
 /// order when one cannot be had. Two processes that name the same locks in different orders can wait for each other for
 /// ever, as with any locks: sort them, or use [`acquire_within`](Self::acquire_within).
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use zabra_recipes::lock::MultiLock;
+///
+/// let accounts = MultiLock::of_paths(&client, ["/accounts/1", "/accounts/2"])?;
+/// let both = accounts.acquire().await?;
+/// both.release().await?;
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// *Guarantees, connection loss, session expiry*: each lock's own; the whole is lost when one of them is.
 /// *Fencing.* Each lock has its token; send a resource that of the lock which protects it.
 #[derive(Clone)]

@@ -16,6 +16,27 @@ use crate::common::{
 ///
 /// Mirrors and shares its path with Curator's `InterProcessMutex` and, in the matching [`NameStyle`], kazoo's `Lock`.
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use std::time::Duration;
+/// use zabra_recipes::lock::{Lock, Mutex};
+///
+/// let lock = Mutex::new(&client, "/app/lock")?.with_data("worker 7");
+/// let guard = lock.acquire().await?;
+/// let token = guard.fence(); // goes with every request to what the lock protects
+/// let work = async move { format!("done under {token}") };
+/// let done = guard.protect(work).await?; // dropped midway if the lock is lost
+/// guard.release().await?;
+///
+/// if let Some(guard) = lock.acquire_within(Duration::from_secs(5)).await? {
+///     // Dropped here, it is given back in the background.
+/// }
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// *Layout.* `<path>/_c_<uuid>-lock-<sequence>`, ephemeral; its data are the address of this host unless told
 /// otherwise. Missing parents are made as container nodes.
 ///

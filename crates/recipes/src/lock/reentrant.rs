@@ -13,6 +13,23 @@ use crate::common::{Error, Fence, Guard, Loss, Participant, Patience, Result};
 /// [`Owner`] and its clones are one owner, and pass it on to whatever is part of the same work. (The blocking form
 /// [`crate::blocking::ReentrantMutex`], goes by threads.)
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use zabra_recipes::lock::{Mutex, ReentrantMutex};
+///
+/// let lock = ReentrantMutex::new(Mutex::new(&client, "/app/lock")?);
+/// let owner = lock.owner();
+/// let outer = owner.acquire().await?;
+/// let inner = owner.acquire().await?; // at once
+/// assert!(lock.owner().try_acquire().await?.is_none()); // another owner
+/// inner.release().await?;
+/// outer.release().await?;
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// Everything else is as with [`Mutex`].
 #[derive(Clone, Debug)]
 pub struct ReentrantMutex {

@@ -22,6 +22,23 @@ use crate::common::{
 /// Mirrors and shares its path with Curator's `InterProcessReadWriteLock` and, in the matching [`NameStyle`], kazoo's
 /// `ReadLock` and `WriteLock`. Neither side is reentrant.
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use zabra_recipes::lock::{Lock, RwLock};
+///
+/// let lock = RwLock::new(&client, "/app/table")?;
+/// let (one, other) = (lock.read().acquire().await?, lock.read().acquire().await?);
+/// assert!(lock.write().try_acquire().await?.is_none());
+/// one.release().await?;
+/// other.release().await?;
+/// let write = lock.write().acquire().await?;
+/// let read = lock.downgrade(write).await?;
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// *Layout.* `<path>/_c_<uuid>-__READ__<sequence>` and `<path>/_c_<uuid>-__WRIT__<sequence>`, ephemeral. The node of a
 /// downgraded writer is not sequential: it carries the writer's number, which keeps its place.
 ///

@@ -37,6 +37,21 @@ impl From<usize> for LeaseCount {
 ///
 /// A lease is a [`Guard`]: it may be given back by another task, and it tells when it is lost.
 ///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = zabra_embedded::Server::start().await.unwrap();
+/// # let client = zabra_client::Client::connect(&server.connect_string()).await?;
+/// use zabra_recipes::lock::{Lock, Semaphore};
+///
+/// let connections = Semaphore::new(&client, "/app/connections", 3)?;
+/// let lease = connections.acquire().await?;
+/// let two_more = connections.acquire_many(2).await?;
+/// assert!(connections.try_acquire().await?.is_none());
+/// lease.release().await?;
+/// # Ok::<(), zabra_recipes::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// *Layout.* `<path>/locks` as a [`Mutex`], `<path>/leases/_c_<uuid>-lease-<sequence>`, ephemeral. Every child of
 /// `leases` counts.
 ///
