@@ -15,6 +15,7 @@
 pub mod blocking;
 pub mod cache;
 pub mod common;
+pub mod configuration;
 pub mod discovery;
 pub mod leader;
 pub mod lock;

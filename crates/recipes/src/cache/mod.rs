@@ -194,6 +194,15 @@ impl Cache {
         }
     }
 
+    /// Completes when the cache is closed, or its client is over. Does not keep the cache.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut state = self.shared.state.subscribe();
+        async move {
+            // An error says that there is no cache any more.
+            let _ = state.wait_for(|state| matches!(state, CacheState::Closed(_))).await;
+        }
+    }
+
     /// Every event from now on, after a [`CacheEvent::Created`] for every node that is in the cache now (and
     /// [`CacheEvent::Initialized`] if it was filled): whoever hears them all knows the contents.
     pub fn events(&self) -> CacheEvents {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cache;
+mod configuration;
 mod discovery;
 mod membership;
 mod persistent;

@@ -1,0 +1,143 @@
+//! Values that are followed and changed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use zabra_recipes::Error;
+use zabra_recipes::configuration::{Configuration, ConfigurationState, Json};
+
+use crate::support::{client, server, soon, until};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Limits {
+    connections: u32,
+}
+
+type Config = Configuration<Json<Limits>>;
+
+fn limits(connections: u32) -> Json<Limits> {
+    Json(Limits { connections })
+}
+
+fn in_force(config: &Config) -> Option<u32> {
+    config.current().map(|current| current.value.0.connections)
+}
+
+#[tokio::test]
+async fn everybody_follows_what_one_sets() {
+    let server = server().await;
+    let (one, two) = (client(&server).await, client(&server).await);
+    let writer = soon("a writer", Config::open(&one, "/config/limits")).await.unwrap();
+    let reader = soon("a reader", Config::open(&two, "/config/limits")).await.unwrap();
+    assert!(matches!(reader.state(), ConfigurationState::Absent(None)));
+    let (sender, heard) = mpsc::channel();
+    reader.on_change(move |state| {
+        sender.send(state.in_force().map(|value| value.value.0.connections)).unwrap()
+    });
+    assert_eq!(
+        soon("the call", tokio::task::spawn_blocking(move || (heard.recv(), heard))).await.unwrap().0,
+        Ok(None)
+    );
+
+    let mut changes = reader.changes();
+    let created = soon("the creation", writer.create(&limits(1))).await.unwrap();
+    assert_eq!((created.version, created.value.0.connections), (0, 1));
+    assert_eq!(soon("the kept one", writer.create(&limits(9))).await.unwrap().value.0.connections, 1);
+    let Some(ConfigurationState::Valid(first)) = soon("the value", changes.next()).await else {
+        panic!("no value")
+    };
+    assert_eq!((first.version, first.value.0.connections), (0, 1));
+
+    assert!(writer.set_if(&limits(2), 0).await.unwrap().is_some());
+    assert!(writer.set_if(&limits(3), 0).await.unwrap().is_none());
+    assert_eq!(
+        soon("the update", writer.update(|old| limits(old.0.connections * 10))).await.unwrap().version,
+        2
+    );
+    until("the value", || in_force(&reader) == Some(20)).await;
+    assert_eq!(soon("a read", reader.read()).await.unwrap().unwrap().version, 2);
+
+    // What is no value does not come into force.
+    one.set("/config/limits", "{").await.unwrap();
+    until("the refusal", || matches!(reader.state(), ConfigurationState::Invalid { version: 3, .. })).await;
+    assert_eq!(in_force(&reader), Some(20));
+    assert!(matches!(reader.read().await, Err(Error::Malformed { .. })));
+    assert!(matches!(writer.update(Clone::clone).await, Err(Error::Malformed { .. })));
+    soon("another", writer.set(&limits(30))).await.unwrap();
+    until("the value", || in_force(&reader) == Some(30)).await;
+
+    assert!(!writer.delete(3).await.unwrap());
+    assert!(writer.delete(4).await.unwrap());
+    until("the deletion", || matches!(reader.state(), ConfigurationState::Absent(Some(_)))).await;
+    assert_eq!(in_force(&reader), Some(30));
+    assert_eq!(soon("a new node", writer.set(&limits(40))).await.unwrap().version, 0);
+    until("the value", || in_force(&reader) == Some(40)).await;
+
+    two.close().await.unwrap();
+    soon("the end", async { while changes.next().await.is_some() {} }).await;
+}
+
+#[tokio::test]
+async fn no_update_is_lost_among_many_though_connections_break() {
+    const WRITERS: usize = 4;
+    const UPDATES: usize = 25;
+    let server = Arc::new(server().await);
+    let first = client(&server).await;
+    let config = soon("the configuration", Configuration::<String>::open(&first, "/list")).await.unwrap();
+    soon("the creation", config.create(&String::new())).await.unwrap();
+    let left = Arc::new(AtomicUsize::new(WRITERS));
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let client = client(&server).await;
+        let left = left.clone();
+        writers.push(tokio::spawn(async move {
+            let config = Configuration::<String>::open(&client, "/list").await.unwrap();
+            for update in 0..UPDATES {
+                // Made twice it is the same, as an update must be.
+                let item = format!("{writer}.{update} ");
+                let add =
+                    |old: &String| if old.contains(&item) { old.clone() } else { format!("{old}{item}") };
+                config.update(add).await.unwrap();
+            }
+            left.fetch_sub(1, Ordering::Relaxed);
+        }));
+    }
+    while left.load(Ordering::Relaxed) > 0 {
+        server.cut_all().await;
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    }
+    for writer in writers {
+        soon("a writer", writer).await.unwrap();
+    }
+    let list = soon("a read", config.read()).await.unwrap().unwrap();
+    assert_eq!(list.value.split_whitespace().count(), WRITERS * UPDATES);
+    for writer in 0..WRITERS {
+        let places: Vec<_> =
+            (0..UPDATES).map(|update| list.value.find(&format!("{writer}.{update} "))).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}", list.value);
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_goes_on_after_a_restart_and_in_the_next_session() {
+    let server = server().await;
+    let (one, two) = (client(&server).await, client(&server).await);
+    let reader = soon("a reader", Configuration::<Bytes>::open(&one, "/config")).await.unwrap();
+    let writer = soon("a writer", Configuration::<Bytes>::open(&two, "/config")).await.unwrap();
+    let is = |text: &'static str| {
+        let reader = reader.clone();
+        move || reader.current().is_some_and(|current| *current.value == text)
+    };
+    soon("the value", writer.set(&Bytes::from_static(b"1"))).await.unwrap();
+    until("the first", is("1")).await;
+    server.expire(one.session_id()).await.unwrap();
+    soon("the value", writer.set(&Bytes::from_static(b"2"))).await.unwrap();
+    until("the second", is("2")).await;
+    server.kill().await;
+    assert!(is("2")());
+    server.restart().await.unwrap();
+    soon("the value", writer.set(&Bytes::from_static(b"3"))).await.unwrap();
+    until("the third", is("3")).await;
+}
