@@ -12,16 +12,23 @@
 //! - **Session expiry** loses it ([`HoldState::Lost`]): the server has removed the node and others may have it.
 //! - **A fencing token** ([`Fence`]) goes with everything that excludes others: hand it to the resource you protect.
 
+pub mod atomic;
+pub mod barrier;
 pub mod blocking;
 pub mod cache;
 pub mod common;
 pub mod configuration;
 pub mod discovery;
+pub mod kazoo;
 pub mod leader;
 pub mod lock;
 pub mod membership;
 pub mod persistent;
+pub mod queue;
+mod receipt;
+pub mod shared;
 
 pub use common::{
     Acquiring, Error, Fence, Guard, HoldState, HoldStates, Loss, NameStyle, Participant, Patience, Result,
 };
+pub use receipt::Receipt;

@@ -1,5 +1,6 @@
 //! What the recipes share: names of nodes, fencing tokens, retries, holding and losing.
 
+pub(crate) mod conditional;
 mod contender;
 mod error;
 mod fence;

@@ -37,3 +37,22 @@ where
         }
     }
 }
+
+/// How many sessions in a row may expire under one request before it fails: a client that does not renew its session
+/// answers so at once, and for ever.
+pub(crate) const EXPIRIES_MAX: u32 = 3;
+
+/// As [`through_cuts`], and also under the next session of a client that renews expired ones. Only for what does not
+/// depend on the session.
+pub(crate) async fn through_sessions<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    let mut expiries = 0;
+    loop {
+        match through_cuts(&mut request).await {
+            Err(Error::SessionExpired { .. }) if expiries < EXPIRIES_MAX => expiries += 1,
+            answer => return answer,
+        }
+    }
+}
