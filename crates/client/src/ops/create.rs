@@ -43,6 +43,21 @@ struct Plan {
 impl Client {
     /// Creates a node: persistent, and open to everybody, unless the builder is told otherwise.
     ///
+    /// ```
+    /// # use zabra_client::{Acl, Client, Perms};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = zabra_embedded::Server::start().await?;
+    /// # let client = Client::connect(&server.connect_string()).await?;
+    /// client.create("/app/members", "").parents().await?;
+    /// let member = client.create("/app/members/m-", "here").ephemeral().sequential().await?;
+    /// assert_eq!(member.path, "/app/members/m-0000000000");
+    /// assert_eq!(member.stat.ephemeral_owner, client.session_id().raw());
+    /// client.create("/app/notice", "read me").acl([Acl::world(Perms::READ)]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `NodeExists`, `NoNode` for a missing parent, `NoAuth`, `NoChildrenForEphemerals`, `InvalidAcl`, `QuotaExceeded`;
     /// `Unimplemented` for a time to live on a server that has not `extendedTypesEnabled`.

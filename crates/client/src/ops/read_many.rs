@@ -29,7 +29,22 @@ pub enum ReadResult {
 
 impl Client {
     /// Begins a list of reads that the server answers together, each for itself (`multi` with reads). Other clients'
-    /// writes may happen between two of them.
+    /// writes may happen between two of them. Needs a server of 3.6 or newer.
+    ///
+    /// ```
+    /// # use zabra_client::{Client, ReadResult};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = zabra_embedded::Server::start().await?;
+    /// # let client = Client::connect(&server.connect_string()).await?;
+    /// client.create("/a", "x").await?;
+    /// let results = client.read_many().get("/a").children("/a").get("/none").await?;
+    /// assert!(matches!(&results[0], Ok(ReadResult::Data(data, _)) if data == "x"));
+    /// assert!(matches!(&results[1], Ok(ReadResult::Children(names)) if names.is_empty()));
+    /// assert!(matches!(&results[2], Err(error) if error.is_no_node()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read_many(&self) -> ReadMany {
         ReadMany { client: self.clone(), reads: Vec::new() }
     }

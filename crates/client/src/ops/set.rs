@@ -21,6 +21,28 @@ pub struct Set {
 impl Client {
     /// Sets the data of a node; results in its Stat afterwards.
     ///
+    /// ```
+    /// # use zabra_client::Client;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = zabra_embedded::Server::start().await?;
+    /// # let client = Client::connect(&server.connect_string()).await?;
+    /// client.create("/count", "41").await?;
+    /// // Add one, whoever else does the same at the same time.
+    /// loop {
+    ///     let (data, stat) = client.get("/count").await?;
+    ///     let next = std::str::from_utf8(&data)?.parse::<u64>()? + 1;
+    ///     match client.set("/count", next.to_string()).version(stat.version).idempotent().await {
+    ///         Ok(_) => break,
+    ///         Err(error) if error.is_bad_version() => continue,
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// }
+    /// assert_eq!(client.get("/count").await?.0, "42");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `NoNode`, `NoAuth`, `BadVersion`, `QuotaExceeded`.
     pub fn set(&self, path: impl Into<String>, data: impl AsRef<[u8]>) -> Set {

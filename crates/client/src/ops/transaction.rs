@@ -56,6 +56,25 @@ enum Action {
 impl Client {
     /// Begins a transaction: several writes that the server executes one after another with nothing in between, each
     /// seeing what those before it did, or not at all.
+    ///
+    /// ```
+    /// # use zabra_client::{Client, Error, KeeperError};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = zabra_embedded::Server::start().await?;
+    /// # let client = Client::connect(&server.connect_string()).await?;
+    /// client.transaction().create("/jobs", "").create("/jobs/1", "dig a hole").commit().await?;
+    /// // Take the job only if it is as it was when it was read, and nobody else took one of that name.
+    /// let taken = client.transaction().check("/jobs", 0).delete("/jobs/1", 0).create("/done-1", "").commit().await?;
+    /// assert_eq!(taken.len(), 3);
+    ///
+    /// let refused = client.transaction().create("/other", "").set("/jobs/1", "fill it", 0).commit().await;
+    /// let Err(Error::Multi(refused)) = refused else { panic!("there is no such job") };
+    /// assert_eq!((refused.index, refused.error), (1, KeeperError::NoNode));
+    /// assert!(client.exists("/other").await?.is_none(), "all or nothing");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transaction(&self) -> Transaction {
         Transaction { client: self.clone(), steps: Vec::new() }
     }
