@@ -48,8 +48,8 @@ struct Step {
 #[derive(Clone, Debug)]
 enum Action {
     Check { version: i32 },
-    Create { data: Bytes, mode: ModeChoice, acl: Vec<Acl> },
-    Set { data: Bytes, version: i32 },
+    Create { data: Option<Bytes>, mode: ModeChoice, acl: Vec<Acl> },
+    Set { data: Option<Bytes>, version: i32 },
     Delete { version: i32 },
 }
 
@@ -101,7 +101,7 @@ impl Transaction {
     ) -> Self {
         let mut choice = ModeChoice::default();
         choice.set(mode);
-        let data = Bytes::copy_from_slice(data.as_ref());
+        let data = Some(Bytes::copy_from_slice(data.as_ref()));
         self.step(path, Action::Create { data, mode: choice, acl: acl.into_iter().collect() })
     }
 
@@ -114,13 +114,23 @@ impl Transaction {
         acl: impl IntoIterator<Item = Acl>,
     ) -> Self {
         let mode = ModeChoice { ttl: Some(ttl), ..ModeChoice::default() };
-        let data = Bytes::copy_from_slice(data.as_ref());
+        let data = Some(Bytes::copy_from_slice(data.as_ref()));
         self.step(path, Action::Create { data, mode, acl: acl.into_iter().collect() })
     }
 
     /// Sets data, if the node has this version; -1 for any.
     pub fn set(self, path: impl Into<String>, data: impl AsRef<[u8]>, version: i32) -> Self {
-        self.step(path, Action::Set { data: Bytes::copy_from_slice(data.as_ref()), version })
+        self.step(path, Action::Set { data: Some(Bytes::copy_from_slice(data.as_ref())), version })
+    }
+
+    /// Null for data, which is not the same as no bytes, in what was added last, if that has data at all.
+    pub fn null(mut self) -> Self {
+        if let Some(Action::Create { data, .. } | Action::Set { data, .. }) =
+            self.steps.last_mut().map(|step| &mut step.action)
+        {
+            *data = None;
+        }
+        self
     }
 
     /// Deletes a node, if it has this version; -1 for any.
@@ -190,7 +200,7 @@ impl Step {
             }
             Action::Set { data, version } => MultiOp::SetData(SetData {
                 path: Some(view.full(&self.path)?),
-                data: Some(data),
+                data: data.as_deref(),
                 version: *version,
             }),
             Action::Delete { version } => {
@@ -208,7 +218,7 @@ impl Step {
                 MultiOp::Create(zabra_proto::Create {
                     kind,
                     path: Some(path),
-                    data: Some(data),
+                    data: data.as_deref(),
                     acl,
                     flags: mode.flags(),
                     ttl_ms,
