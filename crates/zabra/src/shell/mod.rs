@@ -6,6 +6,7 @@
 
 mod client_configuration;
 pub(crate) mod commands;
+mod extra;
 pub(crate) mod fault;
 pub(crate) mod format;
 mod history;
@@ -112,10 +113,15 @@ fn start(runtime: &Runtime, mut options: Options) -> Result<u8, Failure> {
         (None, false) => Way::Piped,
     };
     let out = Out::new(Arc::clone(&screen), options.json);
-    let said = out.text(format!("Connecting to {}", options.server)).and_then(|()| screen.flush());
+    // Scripts expect what zkCli says around its commands. Nothing but data around those that it does not have.
+    let bare =
+        command.as_deref().and_then(<[_]>::first).and_then(|name| find(name)).is_some_and(Command::is_own);
+    let said = if bare { Ok(()) } else { out.text(format!("Connecting to {}", options.server)) };
+    let said = said.and_then(|()| screen.flush());
     let opened = said.and_then(|()| {
         runtime.block_on(async {
             let watches = Watches::new(out.clone());
+            watches.print(!bare);
             let mut link = Link::new(options.clone(), watches.clone())?;
             link.open(&options.server).await?;
             Ok((watches, link))
@@ -150,7 +156,7 @@ fn start(runtime: &Runtime, mut options: Options) -> Result<u8, Failure> {
 
 /// Says what went wrong.
 fn complain(out: &Out, fault: &Fault) {
-    if fault.unheard {
+    if fault.unheard || fault.text.is_empty() {
         return;
     }
     if out.is_json() {

@@ -32,6 +32,11 @@ impl Opt {
         Self { name, value: None, help, long: true }
     }
 
+    /// `--name VALUE`.
+    pub(crate) const fn long_valued(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self { name, value: Some(value), help, long: true }
+    }
+
     /// As it is typed.
     pub(crate) fn typed(&self) -> String {
         format!("{}{}", if self.long { "--" } else { "-" }, self.name)

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::Shell;
+use super::extra;
 use super::fault::Fault;
 use super::options::near;
 use super::output::Out;
@@ -104,6 +105,11 @@ impl Command {
         format!("{head}\n{}\n", options_text(self.grammar.options))
     }
 
+    /// Whether no release of zkCli has it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.origin == Origin::Zabra
+    }
+
     /// Sorts the words of a call, the command's name being the first.
     pub(crate) fn parse(&'static self, words: &[String]) -> Result<Parsed, Fault> {
         let mut parsed = parse(&self.grammar, words)?;
@@ -186,7 +192,7 @@ pub(crate) fn all() -> Vec<&'static Command> {
         quota::COMMANDS,
         watch::COMMANDS,
     ];
-    let mut all: Vec<_> = groups.into_iter().flatten().collect();
+    let mut all: Vec<_> = groups.into_iter().chain(extra::GROUPS).flatten().collect();
     all.sort_by_key(|command| command.name);
     all
 }
