@@ -32,7 +32,7 @@ impl Client {
     /// loop {
     ///     let (data, stat) = client.get("/count").await?;
     ///     let next = std::str::from_utf8(&data)?.parse::<u64>()? + 1;
-    ///     match client.set("/count", next.to_string()).version(stat.version).idempotent().await {
+    ///     match client.set("/count", next.to_string()).version(stat.version).await {
     ///         Ok(_) => break,
     ///         Err(error) if error.is_bad_version() => continue,
     ///         Err(error) => return Err(error.into()),
@@ -70,7 +70,9 @@ impl Set {
     }
 
     /// Says that setting it twice is as good as once: when the connection breaks before the answer, the request is sent
-    /// again. With a version, a second attempt that finds exactly its own change takes it for the first one's success.
+    /// again. With a version, a second attempt that finds the node one version on and with exactly this data takes that for
+    /// the first one's success: right only if nobody else writes the same data, so put something of the writer's own
+    /// into it, such as the session's id and a number.
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
