@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use zabra_client::{Client, EventType, OneShot, SessionState, StateStream};
+use zabra_client::{Acl, Client, EventType, OneShot, SessionState, StateStream};
 use zabra_types::CreateMode;
 
 use super::hold::{Keeper, Release};
@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     /// A name nobody else has, see [`super::name`]; asked for again when a new node is needed.
     pub(crate) name: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) data: Bytes,
+    /// Open to all if not given.
+    pub(crate) acl: Option<Vec<Acl>>,
     pub(crate) mode: CreateMode,
     pub(crate) rule: Rule,
     /// The number of leases, which takes the place of the rule.
@@ -118,9 +120,11 @@ impl Contender {
         }
         // From here on: what happens to the session before the first look must not be overlooked after it.
         let states = self.entry.client.states();
-        let Entry { dir, name, data, mode, .. } = &self.entry;
+        let Entry { dir, name, data, acl, mode, .. } = &self.entry;
         let unique = name();
-        let creating = Creation { client: &session, dir, unique: &unique, data, mode: *mode }.begin();
+        let creating =
+            Creation { client: &session, dir, unique: &unique, data, acl: acl.as_deref(), mode: *mode }
+                .begin();
         // Sent at once, done after the creation: without a queue the turn comes with the second reply.
         let glance = session.children(dir).send();
         let node = match creating.finish().await {

@@ -22,7 +22,7 @@ pub use fence::Fence;
 pub use hold::{Guard, HoldState, HoldStates, Loss};
 pub(crate) use host::local_address;
 pub use participant::Participant;
-pub(crate) use participant::participants;
+pub(crate) use participant::{holders, participants};
 pub use queue::NameStyle;
 pub(crate) use queue::{Rule, Verdict};
 pub use told::Acquiring;

@@ -1,7 +1,7 @@
 //! Nodes that are made and removed for certain, whatever happens to the connection.
 
 use bytes::Bytes;
-use zabra_client::{Client, Created, Error, Outcome, Pending};
+use zabra_client::{Acl, Client, Create, Created, Error, Outcome, Pending};
 use zabra_types::{CreateMode, Stat};
 
 use super::path::{join, name_of, prefixes};
@@ -55,6 +55,8 @@ pub(crate) struct Creation<'a> {
     pub(crate) dir: &'a str,
     pub(crate) unique: &'a str,
     pub(crate) data: &'a Bytes,
+    /// Open to all if not given.
+    pub(crate) acl: Option<&'a [Acl]>,
     pub(crate) mode: CreateMode,
 }
 
@@ -70,15 +72,24 @@ impl<'a> Creation<'a> {
     /// Sends the first request. What is sent after it is done after it.
     pub(crate) fn begin(self) -> Creating<'a> {
         let path = join(self.dir, self.unique);
-        let first = self.client.create(&path, self.data).mode(self.mode).send();
+        let first = self.request(&path).send();
         Creating { creation: self, path, first }
+    }
+
+    fn request(&self, path: &str) -> Create {
+        let create = self.client.create(path, self.data).mode(self.mode);
+        match self.acl {
+            Some(acl) => create.acl(acl.iter().cloned()),
+            None => create,
+        }
     }
 }
 
 impl Creating<'_> {
     /// Waits for the reply, and does it again as often as it takes.
     pub(crate) async fn finish(self) -> Result<Made, Error> {
-        let Self { creation: Creation { client, dir, unique, data, mode }, path, first } = self;
+        let Self { creation, path, first } = self;
+        let Creation { client, dir, unique, .. } = creation;
         let mut backoff = Backoff::default();
         let mut reply = first.await;
         loop {
@@ -104,7 +115,7 @@ impl Creating<'_> {
                 error if error.is_no_node() => {}
                 error => return Err(error),
             }
-            reply = client.create(&path, data).mode(mode).await;
+            reply = creation.request(&path).await;
         }
     }
 }

@@ -30,8 +30,6 @@ impl Participant {
 }
 
 /// The contenders under `dir` in the order of their turns; none when there is no such node.
-///
-/// The nodes are read one by one, so those that leave meanwhile are left out.
 pub(crate) async fn participants(client: &Client, dir: &str) -> Result<Vec<Participant>> {
     let mut children = match through_cuts(|| client.children(dir)).await {
         Err(error) if error.is_no_node() => return Ok(Vec::new()),
@@ -39,6 +37,22 @@ pub(crate) async fn participants(client: &Client, dir: &str) -> Result<Vec<Parti
     };
     children.retain(|child| name::sequence(child).is_some());
     name::sort_by_sequence(&mut children);
+    read(client, dir, children).await
+}
+
+/// What the children of `dir` say of themselves, whatever they are called, the oldest first.
+pub(crate) async fn holders(client: &Client, dir: &str) -> Result<Vec<Participant>> {
+    let children = match through_cuts(|| client.children(dir)).await {
+        Err(error) if error.is_no_node() => return Ok(Vec::new()),
+        children => children?,
+    };
+    let mut holders = read(client, dir, children).await?;
+    holders.sort_by_key(|holder| holder.fence);
+    Ok(holders)
+}
+
+/// The nodes are asked for all at once; those that are gone by then are left out.
+async fn read(client: &Client, dir: &str, children: Vec<String>) -> Result<Vec<Participant>> {
     let paths: Vec<String> = children.iter().map(|child| join(dir, child)).collect();
     let sent: Vec<_> = paths.iter().map(|path| client.get(path).send()).collect();
     let mut found = Vec::with_capacity(paths.len());

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
-use zabra_client::Client;
+use zabra_client::{Acl, Client};
 
 use crate::HoldState;
 use crate::common::{Error, Fence, Guard, HoldStates, Loss, NameStyle, Participant, Result};
@@ -121,6 +121,12 @@ impl LeaderElection {
     #[must_use]
     pub fn with_style(self, style: NameStyle) -> Self {
         Self { lock: self.lock.with_style(style), ..self }
+    }
+
+    /// Who may do what with the nodes of participants, as [`Mutex::with_acl`].
+    #[must_use]
+    pub fn with_acl(self, acl: impl Into<Vec<Acl>>) -> Self {
+        Self { lock: self.lock.with_acl(acl), ..self }
     }
 
     /// Whether the work goes on while there is no connection, until the session is known or presumed to be over.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot, watch};
-use zabra_client::Client;
+use zabra_client::{Acl, Client};
 
 use crate::HoldState;
 use crate::common::{Error, Fence, Guard, Participant, Patience, Result};
@@ -85,6 +85,12 @@ impl LatchOptions {
     #[must_use]
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: id.into(), ..self }
+    }
+
+    /// Who may do what with the nodes of participants, as [`Mutex::with_acl`].
+    #[must_use]
+    pub fn acl(self, acl: impl Into<Vec<Acl>>) -> Self {
+        Self { lock: self.lock.with_acl(acl), ..self }
     }
 
     /// Whether to go on leading while there is no connection, until the session is known or presumed to be over

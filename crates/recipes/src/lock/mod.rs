@@ -19,6 +19,7 @@
 
 mod multi;
 mod mutex;
+mod place;
 mod reentrant;
 mod revoke;
 mod rwlock;

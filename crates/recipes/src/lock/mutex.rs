@@ -1,14 +1,11 @@
 //! The exclusive lock.
 
 use bytes::Bytes;
-use zabra_client::Client;
-use zabra_types::CreateMode;
+use zabra_client::{Acl, Client};
 
+use super::place::Place;
 use super::{Lock, Waiting};
-use crate::common::path::checked;
-use crate::common::{
-    Entry, Guard, NameStyle, Participant, Patience, Result, Rule, enter, local_address, name, participants,
-};
+use crate::common::{Guard, NameStyle, Participant, Patience, Result, Rule, enter, name};
 
 /// A fair exclusive lock between processes: at most one contender holds it at a time.
 ///
@@ -43,10 +40,7 @@ use crate::common::{
 /// *Guarantees, connection loss, session expiry, fencing*: see [the module](super).
 #[derive(Clone, Debug)]
 pub struct Mutex {
-    client: Client,
-    path: String,
-    style: NameStyle,
-    data: Option<Bytes>,
+    place: Place,
     base: &'static str,
 }
 
@@ -57,20 +51,30 @@ impl Mutex {
     ///
     /// [`Error::BadPath`](crate::Error::BadPath).
     pub fn new(client: &Client, path: impl Into<String>) -> Result<Self> {
-        let path = checked(path.into())?;
-        Ok(Self { client: client.clone(), path, style: NameStyle::default(), data: None, base: "lock-" })
+        Ok(Self::at(Place::new(client, path.into())?))
+    }
+
+    pub(crate) const fn at(place: Place) -> Self {
+        Self { place, base: "lock-" }
     }
 
     /// What contenders write into their nodes, for people and tools who ask who holds it.
     #[must_use]
     pub fn with_data(self, data: impl Into<Bytes>) -> Self {
-        Self { data: Some(data.into()), ..self }
+        Self { place: Place { data: Some(data.into()), ..self.place }, ..self }
     }
 
     /// How contenders call their nodes.
     #[must_use]
     pub fn with_style(self, style: NameStyle) -> Self {
-        Self { style, ..self }
+        Self { place: Place { style, ..self.place }, ..self }
+    }
+
+    /// Who may do what with the nodes of contenders; everybody everything unless given. Parents that are missing are made
+    /// open to all: make them before if that matters, since whoever may delete below the parent may delete contenders.
+    #[must_use]
+    pub fn with_acl(self, acl: impl Into<Vec<Acl>>) -> Self {
+        Self { place: Place { acl: Some(acl.into()), ..self.place }, ..self }
     }
 
     /// With another word before the sequence number, as recipes built on this one have it.
@@ -80,7 +84,7 @@ impl Mutex {
 
     /// The path of the lock.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.place.path
     }
 
     /// Who holds it (the first) and who waits, in order.
@@ -89,26 +93,17 @@ impl Mutex {
     ///
     /// What the client fails with.
     pub async fn participants(&self) -> Result<Vec<Participant>> {
-        participants(&self.client, &self.path).await
+        self.place.participants().await
     }
 }
 
 impl Lock for Mutex {
     fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
-        let (style, base) = (self.style, self.base);
-        let entry = Entry {
-            client: self.client.clone(),
-            dir: self.path.clone(),
-            name: Box::new(move || match style {
-                NameStyle::Curator => name::protected(base),
-                NameStyle::Kazoo => name::kazoo("__lock__"),
-            }),
-            data: self.data.clone().unwrap_or_else(|| local_address(&self.client)),
-            mode: CreateMode::EphemeralSequential,
-            rule: Rule::Exclusive,
-            leases: None,
-            fence: None,
+        let (style, base) = (self.place.style, self.base);
+        let name = move || match style {
+            NameStyle::Curator => name::protected(base),
+            NameStyle::Kazoo => name::kazoo("__lock__"),
         };
-        Box::pin(enter(entry, patience))
+        Box::pin(enter(self.place.entry(name, Rule::Exclusive), patience))
     }
 }

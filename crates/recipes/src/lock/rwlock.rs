@@ -1,15 +1,13 @@
 //! The lock that readers share.
 
 use bytes::Bytes;
-use zabra_client::Client;
+use zabra_client::{Acl, Client};
 use zabra_types::CreateMode;
 
+use super::place::Place;
 use super::{Lock, Waiting};
-use crate::common::path::{checked, name_of};
-use crate::common::{
-    Entry, Error, Fence, Guard, NameStyle, Participant, Patience, Result, Rule, enter, local_address, name,
-    participants,
-};
+use crate::common::path::name_of;
+use crate::common::{Entry, Error, Guard, NameStyle, Participant, Patience, Result, Rule, enter, name};
 
 /// A fair lock between processes that many readers or one writer may hold.
 ///
@@ -48,10 +46,7 @@ use crate::common::{
 /// *Guarantees, connection loss, session expiry*: see [the module](super).
 #[derive(Clone, Debug)]
 pub struct RwLock {
-    client: Client,
-    path: String,
-    style: NameStyle,
-    data: Option<Bytes>,
+    place: Place,
 }
 
 impl RwLock {
@@ -61,24 +56,26 @@ impl RwLock {
     ///
     /// [`Error::BadPath`].
     pub fn new(client: &Client, path: impl Into<String>) -> Result<Self> {
-        Ok(Self {
-            client: client.clone(),
-            path: checked(path.into())?,
-            style: NameStyle::default(),
-            data: None,
-        })
+        Ok(Self { place: Place::new(client, path.into())? })
     }
 
     /// What contenders write into their nodes, for people and tools who ask who holds it.
     #[must_use]
     pub fn with_data(self, data: impl Into<Bytes>) -> Self {
-        Self { data: Some(data.into()), ..self }
+        Self { place: Place { data: Some(data.into()), ..self.place } }
     }
 
     /// How contenders call their nodes.
     #[must_use]
     pub fn with_style(self, style: NameStyle) -> Self {
-        Self { style, ..self }
+        Self { place: Place { style, ..self.place } }
+    }
+
+    /// Who may do what with the nodes of contenders; everybody everything unless given. Parents that are missing are made
+    /// open to all: make them before if that matters, since whoever may delete below the parent may delete contenders.
+    #[must_use]
+    pub fn with_acl(self, acl: impl Into<Vec<Acl>>) -> Self {
+        Self { place: Place { acl: Some(acl.into()), ..self.place } }
     }
 
     /// The side that is shared.
@@ -101,12 +98,12 @@ impl RwLock {
     /// write side of this lock.
     pub async fn share(&self, write: &Guard) -> Result<Guard> {
         let sequence = self.write_sequence(write)?.to_owned();
-        let style = self.style;
+        let style = self.place.style;
+        let name = move || format!("{}{sequence}", Side::Read.name(style));
         let entry = Entry {
-            name: Box::new(move || format!("{}{sequence}", Side::Read.name(style))),
             mode: CreateMode::Ephemeral,
-            rule: Rule::Granted,
-            ..self.entry(Side::Read, Some(write.fence()))
+            fence: Some(write.fence()),
+            ..self.place.entry(name, Rule::Granted)
         };
         let read = write.protect(enter(entry, Patience::Endless)).await??.ok_or(Error::Closed)?;
         match write.state() {
@@ -132,30 +129,22 @@ impl RwLock {
     ///
     /// What the client fails with.
     pub async fn participants(&self) -> Result<Vec<Participant>> {
-        participants(&self.client, &self.path).await
+        self.place.participants().await
     }
 
     fn write_sequence<'a>(&self, write: &'a Guard) -> Result<&'a str> {
         let name = name_of(write.path());
-        let ours = zabra_types::parent_of(write.path()) == Some(self.path.as_str()) && !name::is_shared(name);
+        let ours =
+            zabra_types::parent_of(write.path()) == Some(self.place.path.as_str()) && !name::is_shared(name);
         match name::sequence(name) {
             Some(sequence) if ours => Ok(sequence),
             _ => Err(Error::BadArgument("the guard is not of the write side of this lock")),
         }
     }
 
-    fn entry(&self, side: Side, fence: Option<Fence>) -> Entry {
-        let style = self.style;
-        Entry {
-            client: self.client.clone(),
-            dir: self.path.clone(),
-            name: Box::new(move || side.name(style)),
-            data: self.data.clone().unwrap_or_else(|| local_address(&self.client)),
-            mode: CreateMode::EphemeralSequential,
-            rule: side.rule(),
-            leases: None,
-            fence,
-        }
+    fn entry(&self, side: Side) -> Entry {
+        let style = self.place.style;
+        self.place.entry(move || side.name(style), side.rule())
     }
 }
 
@@ -191,7 +180,7 @@ pub struct ReadLock {
 
 impl Lock for ReadLock {
     fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
-        Box::pin(enter(self.lock.entry(Side::Read, None), patience))
+        Box::pin(enter(self.lock.entry(Side::Read), patience))
     }
 }
 
@@ -203,6 +192,6 @@ pub struct WriteLock {
 
 impl Lock for WriteLock {
     fn enter(&self, patience: Patience) -> Waiting<Option<Guard>> {
-        Box::pin(enter(self.lock.entry(Side::Write, None), patience))
+        Box::pin(enter(self.lock.entry(Side::Write), patience))
     }
 }

@@ -5,13 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use zabra_client::Client;
+use zabra_client::{Acl, Client};
 use zabra_types::CreateMode;
 
+use super::place::Place;
 use super::{Lock, Mutex, Waiting};
+use crate::common::node::create_with_parents;
 use crate::common::path::{checked, join};
+use crate::common::retry::through_cuts;
 use crate::common::{
-    Entry, Error, Guard, Participant, Patience, Result, Rule, enter, local_address, name, participants,
+    Entry, Error, Guard, NameStyle, Participant, Patience, Result, Rule, enter, holders, name,
 };
 
 /// How many leases a semaphore has.
@@ -24,6 +27,15 @@ pub enum LeaseCount {
     Shared(watch::Receiver<usize>),
 }
 
+impl LeaseCount {
+    fn now(&self) -> usize {
+        match self {
+            Self::Fixed(count) => *count,
+            Self::Shared(count) => *count.borrow(),
+        }
+    }
+}
+
 impl From<usize> for LeaseCount {
     fn from(count: usize) -> Self {
         Self::Fixed(count)
@@ -32,7 +44,8 @@ impl From<usize> for LeaseCount {
 
 /// A semaphore between processes: at most so many leases are held at a time.
 ///
-/// Mirrors and shares its path with Curator's `InterProcessSemaphoreV2`. Fair: who wants a lease takes a lock first, and
+/// Mirrors and shares its path with Curator's `InterProcessSemaphoreV2` and, in the matching [`NameStyle`], kazoo's
+/// `Semaphore`. Fair: who wants a lease takes a lock first, and
 /// with it the right to the next lease that comes free; only that one watches the leases.
 ///
 /// A lease is a [`Guard`]: it may be given back by another task, and it tells when it is lost.
@@ -53,18 +66,18 @@ impl From<usize> for LeaseCount {
 /// ```
 ///
 /// *Layout.* `<path>/locks` as a [`Mutex`], `<path>/leases/_c_<uuid>-lease-<sequence>`, ephemeral. Every child of
-/// `leases` counts.
+/// `leases` counts. In kazoo's style: `<path>-__lock__` as a [`Mutex`], `<path>/<uuid>`, ephemeral, and the number of leases
+/// as the data of `<path>`.
 ///
 /// *Connection loss and session expiry*: see [the module](super). Between the expiry of a session and its being noticed,
 /// one holder more than allowed may believe to have a lease. *Fencing*: tokens grow with the grants, but since several
 /// leases are out at a time, a smaller token is not an outdated one.
 #[derive(Clone, Debug)]
 pub struct Semaphore {
-    client: Client,
+    path: String,
     lock: Mutex,
-    leases: String,
+    leases: Place,
     count: LeaseCount,
-    data: Option<Bytes>,
 }
 
 impl Semaphore {
@@ -76,23 +89,51 @@ impl Semaphore {
     pub fn new(client: &Client, path: impl Into<String>, count: impl Into<LeaseCount>) -> Result<Self> {
         let path = checked(path.into())?;
         let lock = Mutex::new(client, join(&path, "locks"))?;
-        let leases = join(&path, "leases");
-        Ok(Self { client: client.clone(), lock, leases, count: count.into(), data: None })
+        let leases = Place::new(client, join(&path, "leases"))?;
+        Ok(Self { path, lock, leases, count: count.into() })
+    }
+
+    /// Where and how it keeps its nodes. In kazoo's style the path shows the number of leases, and who comes with another
+    /// number is refused.
+    #[must_use]
+    pub fn with_style(self, style: NameStyle) -> Self {
+        let (lock, leases) = match style {
+            NameStyle::Curator => (join(&self.path, "locks"), join(&self.path, "leases")),
+            NameStyle::Kazoo => (format!("{}-__lock__", self.path), self.path.clone()),
+        };
+        let place = |path| Place { path, style, ..self.leases.clone() };
+        Self { lock: Mutex::at(place(lock)), leases: place(leases), ..self }
     }
 
     /// What holders write into the nodes of their leases.
     #[must_use]
     pub fn with_data(self, data: impl Into<Bytes>) -> Self {
-        Self { data: Some(data.into()), ..self }
+        let data = data.into();
+        Self {
+            lock: self.lock.with_data(data.clone()),
+            leases: Place { data: Some(data), ..self.leases },
+            ..self
+        }
     }
 
-    /// Who holds a lease, or is just getting one.
+    /// Who may do what with the nodes of contenders and leases, as [`Mutex::with_acl`].
+    #[must_use]
+    pub fn with_acl(self, acl: impl Into<Vec<Acl>>) -> Self {
+        let acl = acl.into();
+        Self {
+            lock: self.lock.with_acl(acl.clone()),
+            leases: Place { acl: Some(acl), ..self.leases },
+            ..self
+        }
+    }
+
+    /// Who holds a lease, or is just getting one, the oldest first.
     ///
     /// # Errors
     ///
     /// What the client fails with.
     pub async fn holders(&self) -> Result<Vec<Participant>> {
-        participants(&self.client, &self.leases).await
+        holders(&self.leases.client, &self.leases.path).await
     }
 
     /// Waits until so many leases are ours. They are acquired one by one; dropping the future gives back those that
@@ -129,6 +170,9 @@ impl Semaphore {
 
     async fn enter_one(self, patience: Patience) -> Result<Option<Guard>> {
         let started = Instant::now();
+        if self.leases.style == NameStyle::Kazoo {
+            self.agree().await?;
+        }
         loop {
             let Some(turn) = self.lock.enter(left(patience, started)).await? else { return Ok(None) };
             let lease = enter(self.entry(), left(patience, started));
@@ -142,21 +186,45 @@ impl Semaphore {
         }
     }
 
+    /// Makes sure that all agree on the number of leases, which kazoo keeps at the path.
+    async fn agree(&self) -> Result<()> {
+        let Place { client, path, .. } = &self.leases;
+        let count = self.count.now();
+        let kept = loop {
+            match through_cuts(|| client.get(path)).await {
+                Ok((kept, _)) => break kept,
+                Err(error) if error.is_no_node() => {}
+                Err(error) => return Err(error.into()),
+            }
+            let data = Bytes::from(count.to_string());
+            match through_cuts(|| create_with_parents(client, path, data.clone(), CreateMode::Persistent))
+                .await
+            {
+                Err(error) if !error.is_node_exists() => return Err(error.into()),
+                _ => {}
+            }
+        };
+        // What is no number is somebody else's and means nothing, as for kazoo.
+        let kept: Option<usize> = std::str::from_utf8(&kept).ok().and_then(|kept| kept.trim().parse().ok());
+        match (kept, &self.count) {
+            (Some(kept), LeaseCount::Fixed(count)) if kept != *count => {
+                let reason = format!("it has {kept} leases, not {count}");
+                Err(Error::Malformed { path: path.clone(), reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn entry(&self) -> Entry {
         let leases = match &self.count {
             LeaseCount::Fixed(count) => watch::channel(*count).1,
             LeaseCount::Shared(count) => count.clone(),
         };
-        Entry {
-            client: self.client.clone(),
-            dir: self.leases.clone(),
-            name: Box::new(|| name::protected("lease-")),
-            data: self.data.clone().unwrap_or_else(|| local_address(&self.client)),
-            mode: CreateMode::EphemeralSequential,
-            rule: Rule::AtMost(0),
-            leases: Some(leases),
-            fence: None,
-        }
+        let (name, mode): (fn() -> String, _) = match self.leases.style {
+            NameStyle::Curator => (|| name::protected("lease-"), CreateMode::EphemeralSequential),
+            NameStyle::Kazoo => (|| name::kazoo(""), CreateMode::Ephemeral),
+        };
+        Entry { mode, leases: Some(leases), ..self.leases.entry(name, Rule::AtMost(0)) }
     }
 }
 

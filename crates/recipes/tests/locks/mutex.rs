@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use zabra_client::CreateMode;
+use zabra_client::{Acl, CreateMode, Perms};
 use zabra_embedded::Server;
 use zabra_recipes::lock::{Lock, MultiLock, Mutex, NameStyle, ReentrantMutex, revoke};
 use zabra_recipes::{Error, HoldState, Loss};
@@ -254,4 +254,18 @@ async fn paths_are_those_of_the_clients_view() {
     until_children(&client, "/app/lock", 2).await;
     guard.release().await.unwrap();
     in_time(waiting).await.unwrap().unwrap().release().await.unwrap();
+}
+
+#[tokio::test]
+async fn contenders_have_the_acl_they_were_given() {
+    let server = Server::start().await.unwrap();
+    let client = connect(&server).await;
+    client.add_auth("digest", b"me:secret").await.unwrap();
+    let acl = vec![Acl { perms: Perms::ALL, scheme: "auth".into(), id: "".into() }];
+    let lock = Mutex::new(&client, "/lock").unwrap().with_acl(acl);
+    let guard = lock.acquire().await.unwrap();
+    let other = connect(&server).await;
+    assert!(other.get(guard.path()).await.unwrap_err().is_no_auth());
+    assert!(guard.is_held());
+    guard.release().await.unwrap();
 }

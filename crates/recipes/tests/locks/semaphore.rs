@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Barrier, watch};
 use tokio::task::JoinSet;
 use zabra_embedded::Server;
-use zabra_recipes::Loss;
-use zabra_recipes::lock::{LeaseCount, Lock, Semaphore, SemaphoreMutex};
+use zabra_recipes::lock::{LeaseCount, Lock, NameStyle, Semaphore, SemaphoreMutex};
+use zabra_recipes::{Error, Loss};
 
 use crate::{Resource, connect, in_time, until_children};
 
@@ -51,6 +51,31 @@ async fn nodes_are_those_of_curator() {
     assert_eq!(semaphore.holders().await.unwrap()[0].id(), "worker 1");
     until_children(&client, "/pool/locks", 0).await;
     lease.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn in_kazoos_style_the_number_of_leases_is_kept_at_the_path() {
+    let server = Server::start().await.unwrap();
+    let client = connect(&server).await;
+    let kazoo = |leases: usize| {
+        let semaphore = Semaphore::new(&client, "/pool", leases).unwrap();
+        semaphore.with_style(NameStyle::Kazoo).with_data("me")
+    };
+    let lease = kazoo(1).acquire().await.unwrap();
+    assert_eq!(&client.get("/pool").await.unwrap().0[..], b"1");
+    let names = client.children("/pool").await.unwrap();
+    assert!(names.len() == 1 && names[0].len() == 32, "{names:?}");
+    assert_eq!(kazoo(1).holders().await.unwrap()[0].id(), "me");
+    assert!(matches!(kazoo(2).acquire().await, Err(Error::Malformed { .. })));
+    // Another lease of kazoo's counts.
+    lease.release().await.unwrap();
+    client.create("/pool/0123", "").await.unwrap();
+    assert!(kazoo(1).try_acquire().await.unwrap().is_none());
+    let semaphore = kazoo(1);
+    let waiting = tokio::spawn(semaphore.acquire());
+    until_children(&client, "/pool-__lock__", 1).await;
+    client.delete("/pool/0123").await.unwrap();
+    in_time(waiting).await.unwrap().unwrap().release().await.unwrap();
 }
 
 #[tokio::test]
