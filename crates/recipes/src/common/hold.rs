@@ -36,7 +36,7 @@ pub enum Loss {
     /// There was no connection for a whole session time-out: the server may have expired the session. If it has not,
     /// the node is deleted as soon as there is a connection.
     Disconnected,
-    /// The node was deleted: by somebody, or with the session by this client's being closed.
+    /// The node was deleted: by somebody, or with the session, of whose end the client learns a moment later.
     NodeDeleted,
     /// It was given back.
     Released,

@@ -16,7 +16,7 @@ use std::time::Duration;
 use zabra_client::Client;
 use zabra_embedded::Server;
 use zabra_recipes::lock::Mutex;
-use zabra_recipes::{Fence, Participant};
+use zabra_recipes::{Fence, Loss, Participant};
 
 /// Longer than anything here takes: a test that hangs fails instead.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -47,6 +47,11 @@ pub(crate) async fn until_children(client: &Client, path: &str, count: usize) ->
 pub(crate) async fn until_participants(lock: &Mutex, client: &Client, count: usize) -> Vec<Participant> {
     until_children(client, lock.path(), count).await;
     lock.participants().await.expect("the server answers")
+}
+
+/// Whether it was lost with the session. A connected client is told of its node's end just before it is cut off, sometimes.
+pub(crate) const fn is_expiry(loss: Loss) -> bool {
+    matches!(loss, Loss::SessionExpired | Loss::NodeDeleted)
 }
 
 /// What a lock protects: it notices when two use it at once, and refuses outdated tokens.
