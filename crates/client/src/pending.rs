@@ -132,7 +132,11 @@ impl<T> Future for Pending<T> {
                 let answer = ready!(Pin::new(&mut call.answer).poll(cx));
                 Poll::Ready(result(answer, call.asked.take(), call.decode))
             }
-            State::Steps { future, .. } => future.as_mut().poll(cx),
+            State::Steps { future, runtime } => {
+                // Pauses between the steps need the runtime's clock, whoever polls.
+                let _entered = runtime.enter();
+                future.as_mut().poll(cx)
+            }
         }
     }
 }

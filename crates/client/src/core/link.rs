@@ -172,7 +172,10 @@ impl Core {
                     return;
                 }
                 if live.sent + self.session.ping_interval() <= now {
-                    self.wire.ping();
+                    // A server that wants a proof first would take a ping for a lie.
+                    if live.proving.is_none() {
+                        self.wire.ping();
+                    }
                     live.sent = now;
                 }
                 if let Some(hunt) =

@@ -1,5 +1,6 @@
 //! A model of a server's side: one tree, its sessions, and what one connection says. Small enough to be believed.
 
+use crate::sasl::{SaslConversation, SaslMechanism, SaslStep};
 use std::collections::{BTreeMap, BTreeSet};
 use zabra_proto::{
     ConnectRequest, ConnectResponse, OpCode, Put, Reader, ReplyHeader, Request, RequestHeader, begin_frame,
@@ -29,6 +30,33 @@ pub(super) struct Node {
     pub(super) pzxid: i64,
 }
 
+/// What servers say to those who prove who they are.
+pub(super) const RIDDLE: &[u8] = b"who are you?";
+pub(super) const WELCOME: &[u8] = b"welcome";
+
+/// For words of a proof: a server that believes nobody.
+pub(super) const REFUSES: usize = usize::MAX;
+
+/// A proof of two words: nothing, and the answer to the riddle.
+#[derive(Debug)]
+pub(super) struct Riddle;
+
+impl SaslMechanism for Riddle {
+    fn begin(&self) -> Box<dyn SaslConversation> {
+        Box::new(Self)
+    }
+}
+
+impl SaslConversation for Riddle {
+    fn answer(&mut self, challenge: &[u8]) -> Result<SaslStep, String> {
+        match challenge {
+            RIDDLE => Ok(SaslStep::Answer(b"me".to_vec())),
+            WELCOME => Ok(SaslStep::Done),
+            _ => Err("neither riddle nor welcome".to_owned()),
+        }
+    }
+}
+
 /// One connection at its server.
 #[derive(Debug, Default)]
 pub(super) struct ServerSide {
@@ -41,6 +69,8 @@ pub(super) struct ServerSide {
     /// Set once a request that is neither auth nor setWatches has come.
     pub(super) working: bool,
     pub(super) auths: usize,
+    /// Words of a proof that are still to come before anything else.
+    pub(super) words: usize,
     /// Marks of the calls executed since last asked.
     pub(super) executed: Vec<u64>,
     data: BTreeSet<String>,
@@ -110,8 +140,9 @@ impl Ensemble {
 }
 
 impl ServerSide {
-    pub(super) fn new(read_only: bool) -> Self {
-        Self { read_only, ..Self::default() }
+    /// A side that takes nothing before a proof of so many words.
+    pub(super) fn new(read_only: bool, words: usize) -> Self {
+        Self { read_only, words, ..Self::default() }
     }
 
     /// Takes bytes from the client.
@@ -181,7 +212,13 @@ impl ServerSide {
         let header = RequestHeader::decode(&mut reader).unwrap();
         let op = OpCode::from_code(header.op).unwrap();
         let request = Request::decode(op, &mut reader).unwrap();
+        let proved = self.words == 0;
         match &request {
+            Request::Sasl(_) => assert!(!proved, "what is proved is not proved again"),
+            _ => assert!(proved, "who the client is comes before anything else"),
+        }
+        match &request {
+            Request::Sasl(_) => self.words -= 1,
             Request::Auth(_) => self.auths += 1,
             Request::SetWatches(_) => assert!(!self.working, "watches come before requests"),
             _ => self.working = true,
@@ -189,12 +226,17 @@ impl ServerSide {
         if let Ok(mark) = <[u8; 8]>::try_from(reader.rest()) {
             self.executed.push(u64::from_be_bytes(mark));
         }
-        let err = self.execute(request, ensemble);
+        let refused = op == OpCode::Sasl && self.words == REFUSES - 1;
+        let err = if refused { KeeperError::AuthFailed.code() } else { self.execute(request, ensemble) };
         let at = begin_frame(&mut self.outbox);
         let xid = if op == OpCode::Ping { Xid::PING } else { header.xid };
-        let zxid = if op == OpCode::Auth { 0 } else { ensemble.zxid };
+        let zxid = if matches!(op, OpCode::Auth | OpCode::Sasl) { 0 } else { ensemble.zxid };
         ReplyHeader { xid, zxid: Zxid::from_raw(zxid), err }.encode(&mut self.outbox);
-        self.outbox.put_i32(0);
+        if op == OpCode::Sasl {
+            self.outbox.put_buffer(Some(if self.words == 0 { WELCOME } else { RIDDLE }));
+        } else {
+            self.outbox.put_i32(0);
+        }
         end_frame(&mut self.outbox, at);
         self.closed |= op == OpCode::CloseSession;
     }
@@ -260,7 +302,7 @@ impl ServerSide {
                 ensemble.sessions.insert(self.session.unwrap(), false);
                 0
             }
-            Request::Ping | Request::Sync(_) | Request::Auth(_) => 0,
+            Request::Ping | Request::Sync(_) | Request::Auth(_) | Request::Sasl(_) => 0,
             other => panic!("{other:?}"),
         }
     }

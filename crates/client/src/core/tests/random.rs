@@ -1,11 +1,13 @@
 //! Random callers, servers and networks; what is promised must hold all along, and all must come to an end once the
 //! world behaves.
 
-use super::model::Ensemble;
+use super::model::{Ensemble, Riddle};
 use super::world::{Mood, PATHS, SERVERS, World, hosts, options};
 use crate::core::watches::{Told, WatchKind, WatcherId};
 use crate::core::{CoreOptions, Credentials, Failure, Input};
 use crate::event::SessionState;
+use crate::sasl::SaslMechanism;
+use std::sync::Arc;
 use std::time::Duration;
 use zabra_proto::OpCode;
 use zabra_types::EventType;
@@ -26,6 +28,7 @@ fn random_options(random: &mut fastrand::Rng) -> CoreOptions {
             .map(|_| Credentials { scheme: "digest".to_owned(), auth: Vec::new() })
             .take(1)
             .collect(),
+        sasl: random.bool().then(|| Arc::new(Riddle) as Arc<dyn SaslMechanism>),
         ..options()
     }
 }

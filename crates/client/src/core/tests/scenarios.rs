@@ -1,9 +1,12 @@
 //! Situations that deserve a name.
 
+use super::model::{REFUSES, Riddle};
 use super::world::{World, options};
 use crate::core::watches::{Told, WatchKind};
 use crate::core::{CoreOptions, Failure, Input};
-use crate::event::SessionState::{Connected, Disconnected, Expired};
+use crate::event::SessionState::{AuthFailed, Connected, Disconnected, Expired, SaslAuthenticated};
+use crate::sasl::SaslMechanism;
+use std::sync::Arc;
 use std::time::Duration;
 use zabra_proto::OpCode;
 use zabra_types::EventType;
@@ -147,4 +150,22 @@ fn requests_beyond_the_limit_are_not_sent() {
     assert_eq!(world.calls[too_long].outcome, Some(Err(Failure::TooLarge { len: 41, max: 40 })));
     settle(&mut world);
     assert!(matches!(world.calls[fits].outcome, Some(Ok(_))));
+}
+
+#[test]
+fn nothing_is_sent_to_a_server_that_does_not_know_the_client() {
+    let sasl = || Some(Arc::new(Riddle) as Arc<dyn SaslMechanism>);
+    let mut world = World::new(3, CoreOptions { sasl: sasl(), ..options() });
+    let call = world.submit(OpCode::Sync, "/", None, false);
+    settle(&mut world);
+    assert!(matches!(world.calls[call].outcome, Some(Ok(_))));
+    assert_eq!(world.states, [Connected, SaslAuthenticated]);
+
+    let mut world = World::new(3, CoreOptions { sasl: sasl(), ..options() });
+    world.words = REFUSES;
+    let call = world.submit(OpCode::Sync, "/", None, false);
+    settle(&mut world);
+    assert_eq!(world.calls[call].outcome, Some(Err(Failure::AuthFailed)));
+    assert_eq!(world.states, [AuthFailed]);
+    assert!(world.ended);
 }

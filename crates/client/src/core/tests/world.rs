@@ -88,6 +88,8 @@ pub(super) struct World {
     last_answered: Option<usize>,
     last_executed: Option<usize>,
     auths: usize,
+    /// Words of the proof that servers want.
+    pub(super) words: usize,
     /// Everything that came out, for comparing runs.
     pub(super) log: Vec<String>,
 }
@@ -118,6 +120,7 @@ impl World {
     pub(super) fn new(seed: u64, options: CoreOptions) -> Self {
         let now = Now::default();
         let auths = options.auth.len();
+        let words = if options.sasl.is_some() { 2 } else { 0 };
         Self {
             random: Rng::with_seed(seed),
             now,
@@ -139,6 +142,7 @@ impl World {
             last_answered: None,
             last_executed: None,
             auths,
+            words,
             log: Vec::new(),
         }
     }
@@ -255,7 +259,7 @@ impl World {
                 self.dialling = None;
                 let connected = mood != Mood::Down;
                 if connected {
-                    let side = ServerSide::new(mood == Mood::ReadOnly);
+                    let side = ServerSide::new(mood == Mood::ReadOnly, self.words);
                     let empty = Vec::new;
                     let (up, down, outbox) = (empty(), empty(), empty());
                     self.connection =
