@@ -298,7 +298,10 @@ impl Shell {
         let out = Out::new(Arc::clone(&self.screen), json);
         let fault = match self.process(words, &out).await {
             Ok(()) => {
-                self.exit_code = 0;
+                // Leaving is no command of its own: what counts is the one before.
+                if !self.left {
+                    self.exit_code = 0;
+                }
                 return Ok(());
             }
             Err(fault) if fault.unheard => return Err(fault),
@@ -331,6 +334,10 @@ impl Shell {
         };
         if command.session == Session::Needed && self.link.state().is_over() {
             return out.text("Not connected");
+        }
+        if command.session == Session::Needed {
+            // So that the event of the connection comes before what the command prints.
+            self.link.settle(PATIENCE).await;
         }
         let call = Call { command, parsed: command.parse(words)?, out: out.clone() };
         self.run_call(command, &call).await?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zabra_client::{Client, Error, SessionState};
 use zabra_types::KeeperError;
@@ -71,8 +72,8 @@ struct Current {
     client: Client,
     since: Instant,
     servers: u32,
-    /// Whether it has been connected. Until then no server may be there at all.
-    connected: Arc<std::sync::atomic::AtomicBool>,
+    /// Whether it has been connected and that has been told. Until then no server may be there at all.
+    connected: watch::Receiver<bool>,
 }
 
 /// How long a closed session may take to say so.
@@ -104,11 +105,11 @@ impl Link {
         let builder = self.configuration.apply(builder);
         let client = builder.start(server).map_err(|error| fault_of(&error, None))?;
         let mut states = client.states();
-        let connected = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (seen, connected) = watch::channel(false);
         // The driver may have been quicker than the subscription.
         let first = Some(client.state()).filter(|state| state.is_connected());
         let first = first.filter(|_| states.try_next().is_none_or(|told| told.is_connected()));
-        let (watches, seen) = (self.watches.clone(), Arc::clone(&connected));
+        let watches = self.watches.clone();
         self.teller = Some(tokio::spawn(async move {
             let mut next = first;
             loop {
@@ -119,10 +120,10 @@ impl Link {
                         None => return,
                     },
                 };
-                if state.is_connected() {
-                    seen.store(true, std::sync::atomic::Ordering::Relaxed);
-                }
                 watches.session(state);
+                if state.is_connected() {
+                    seen.send_replace(true);
+                }
                 if state.is_over() {
                     return;
                 }
@@ -147,18 +148,15 @@ impl Link {
         )))
     }
 
-    /// Waits until a server answers, or not; no longer than this. Whether one does.
+    /// Waits until a server has answered and that has been told; no longer than this. Whether one has.
     pub(crate) async fn settle(&self, within: Duration) -> bool {
-        let Some(client) = self.current.client() else { return false };
-        let mut states = client.states();
-        let settled = async {
-            let mut state = client.state();
-            while !state.is_connected() && !state.is_over() {
-                state = states.next().await.unwrap_or(SessionState::Closed);
-            }
+        let Some(mut connected) = self.current.lock().as_ref().map(|current| current.connected.clone())
+        else {
+            return false;
         };
-        let _ = tokio::time::timeout(within, settled).await;
-        client.state().is_connected()
+        // The other end is gone when the session is over.
+        let settled = tokio::time::timeout(within, connected.wait_for(|connected| *connected)).await;
+        matches!(settled, Ok(Ok(_)))
     }
 
     /// The client, whose requests wait for a connection if there is none.
@@ -242,7 +240,7 @@ impl Watcher {
             tokio::time::sleep(LOOK).await;
             let Some(current) = self.lock().clone() else { continue };
             let waited = current.since.elapsed() > REFUSED_WITHIN * current.servers;
-            let connected = current.connected.load(std::sync::atomic::Ordering::Relaxed);
+            let connected = *current.connected.borrow();
             if let Some(obstacle) = current.client.obstacle().filter(|_| waited && !connected) {
                 return obstacle;
             }

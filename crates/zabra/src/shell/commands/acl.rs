@@ -143,6 +143,10 @@ fn set_acl<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
 fn add_auth<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
     Box::pin(async move {
         let (scheme, auth) = (call.argument(1), call.argument(2));
+        if scheme == "digest" && auth.is_empty() {
+            // zkCli sends it, and the server ends the session.
+            return Err(Fault::new(call.command.usage_text()).at(2).hint("user:password"));
+        }
         let client = shell.client()?;
         client.add_auth(scheme, auth.as_bytes()).await.map_err(|error| fault_of(&error, None))?;
         call.out.json(&json!({ "added": scheme }))

@@ -77,7 +77,7 @@ fn create<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
     Box::pin(async move {
         let (mode, ttl) = mode_of(call)?;
         let path = call.argument(1);
-        let data = call.optional(2).map(|data| data.as_bytes().to_vec());
+        let data = call.optional(2);
         let acl = match call.optional(3) {
             Some(text) => format::parse_acl(text, |line| call.out.note(line)),
             None => vec![Acl::world(Perms::ALL)],
@@ -90,6 +90,9 @@ fn create<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         }
         let client = shell.client()?;
         let mut request = client.create(path, data.unwrap_or_default()).mode(mode).acl(acl);
+        if data.is_none() {
+            request = request.null();
+        }
         if let Some(ttl) = ttl {
             request = request.ttl(ttl);
         }
