@@ -1,5 +1,6 @@
 //! A gate that a group passes together, in and out.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +26,8 @@ const READY: &str = "ready";
 ///   not held up: who waits to leave does not wait for it; who waits to enter waits for another in its place.
 /// - A dropped `enter` withdraws, and a dropped [`Entered`] leaves without waiting; both in the background.
 ///
-/// A path serves one group at a time; the next may gather when all have left. kazoo's members remove `ready` as soon as
+/// The group may come again at the same path, without waiting: who is through with leaving enters the next round, even
+/// while others still find out that they may leave. (Curator's members can get stuck then.) kazoo's members remove `ready` as soon as
 /// they leave: a member of such a group that has no connection from before the last one comes until the first one
 /// leaves never gets in.
 #[derive(Clone, Debug)]
@@ -214,8 +216,11 @@ impl Member {
 
     async fn leave(&mut self, ready: Option<Zxid>) -> Result<()> {
         let own = String::from(name_of(&self.path));
+        // Whoever is there later belongs to the next group, which waits for us.
+        let group: BTreeSet<String> = self.others_and_us().await.map_err(lost)?.into_iter().collect();
         loop {
-            let members = self.others_and_us().await.map_err(lost)?;
+            let mut members = self.others_and_us().await.map_err(lost)?;
+            members.retain(|name| group.contains(name));
             if self.present && !members.contains(&own) {
                 return Err(Error::Lost(Loss::NodeDeleted));
             }

@@ -82,6 +82,15 @@ async fn a_group_enters_and_leaves_together() {
     rounds(&Bench::start().await, &Arc::new(Semaphore::new(0))).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_enters_and_leaves_together_under_cuts() {
+    let bench = Bench::start().await;
+    let progress = Arc::new(Semaphore::new(0));
+    let cutting = bench.cut_with(Arc::clone(&progress), 3);
+    rounds(&bench, &progress).await;
+    cutting.abort();
+}
+
 #[tokio::test]
 async fn who_has_no_patience_withdraws() {
     let bench = Bench::start().await;
