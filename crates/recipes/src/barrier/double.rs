@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 use zabra_client::{Client, EventType, OneShot};
 use zabra_types::{CreateMode, KeeperError, Zxid};
@@ -141,6 +142,8 @@ struct Member {
     ready: String,
     /// Whether there may be a znode to delete.
     present: bool,
+    /// Where to delete it when dropped, also on a thread that is none of the runtime's.
+    runtime: Handle,
 }
 
 impl Member {
@@ -151,6 +154,7 @@ impl Member {
             path: join(&barrier.path, &Uuid::new_v4().hyphenated().to_string()),
             ready: join(&barrier.path, READY),
             present: true,
+            runtime: Handle::current(),
         }
     }
 
@@ -314,14 +318,12 @@ impl Drop for Member {
             return;
         }
         let (session, path) = (self.session.clone(), std::mem::take(&mut self.path));
-        // Without a runtime the znode goes with the session.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = delete_for_certain(&session, &path).await {
-                    tracing::debug!(path, %error, "a member of a barrier goes with its session");
-                }
-            });
-        }
+        // When the runtime is gone, the session and the znode soon are.
+        self.runtime.spawn(async move {
+            if let Err(error) = delete_for_certain(&session, &path).await {
+                tracing::debug!(path, %error, "a member of a barrier goes with its session");
+            }
+        });
     }
 }
 

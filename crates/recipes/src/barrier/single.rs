@@ -84,7 +84,7 @@ impl Barrier {
     ///
     /// # Errors
     /// When the client fails.
-    pub async fn wait_for(&self, time: Duration) -> Result<bool> {
+    pub async fn wait_within(&self, time: Duration) -> Result<bool> {
         tokio::time::timeout(time, self.wait()).await.map_or(Ok(false), |waited| waited.map(|()| true))
     }
 

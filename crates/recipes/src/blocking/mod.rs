@@ -16,19 +16,46 @@
 //! # Ok::<(), zabra_recipes::Error>(())
 //! ```
 
+/// Gives the blocking form to calls that wait.
+macro_rules! blocking_calls {
+    ([$($generics:tt)*] $type:ty { $($name:ident($($arg:ident: $arg_type:ty),*) -> $result:ty;)+ }) => {
+        impl<$($generics)*> Blocking<$type> {
+            $(
+                #[doc = concat!("Does what the asynchronous `", stringify!($name), "` does, and blocks until it is done.")]
+                ///
+                /// # Errors
+                ///
+                /// As there.
+                pub fn $name(&self, $($arg: $arg_type),*) -> Result<$result> {
+                    self.wait_for(self.inner.$name($($arg),*))
+                }
+            )+
+        }
+    };
+}
+
+mod barrier;
+mod counters;
 mod leader;
 mod lock;
+mod queue;
 
 use std::fmt;
 use std::ops::Deref;
 
 use zabra_client::blocking::Client;
 
+pub use barrier::{Barrier, DoubleBarrier, Entered};
+pub use counters::{
+    AtomicInteger, AtomicLong, AtomicNumber, AtomicValue, KazooCounter, NumberBlocks, SharedCount,
+    SharedValue, receipt,
+};
 pub use leader::{Candidate, LeaderElection, LeaderLatch};
 pub use lock::{
     Guard, MultiGuard, MultiLock, Mutex, ReadLock, ReentrantGuard, ReentrantMutex, RwLock, Semaphore,
     SemaphoreMutex, WriteLock,
 };
+pub use queue::{Consuming, KazooLockingQueue, KazooQueue, Queue, SimpleQueue, Taken};
 
 /// A recipe whose calls block. What does not have to wait is called on the recipe itself, to which this dereferences.
 #[derive(Clone)]

@@ -75,8 +75,8 @@ impl LockingQueue {
     ///
     /// # Errors
     /// See [queues](crate::queue).
-    pub async fn poll_for(&self, time: Duration) -> Result<Option<Taken>> {
-        self.queue.poll_for(time).await
+    pub async fn poll_within(&self, time: Duration) -> Result<Option<Taken>> {
+        self.queue.poll_within(time).await
     }
 
     /// The queue, for what all queues can do.

@@ -56,8 +56,8 @@ impl Queue {
     ///
     /// # Errors
     /// See [queues](crate::queue).
-    pub async fn poll_for(&self, time: Duration) -> Result<Option<Bytes>> {
-        Ok(self.queue.poll_for(time).await?.map(|taken| taken.item()))
+    pub async fn poll_within(&self, time: Duration) -> Result<Option<Bytes>> {
+        Ok(self.queue.poll_within(time).await?.map(|taken| taken.item()))
     }
 
     /// Takes the first item, waiting for one if there is none.

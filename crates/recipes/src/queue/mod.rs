@@ -316,7 +316,7 @@ impl<L: Layout> Queue<L> {
     ///
     /// # Errors
     /// As [`take`](Self::take).
-    pub async fn poll_for(&self, time: Duration) -> Result<Option<Taken>> {
+    pub async fn poll_within(&self, time: Duration) -> Result<Option<Taken>> {
         tokio::time::timeout(time, self.take()).await.map_or(Ok(None), |taken| taken.map(Some))
     }
 

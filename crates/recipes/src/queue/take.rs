@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 use zabra_client::{Client, Outcome, SessionState};
 use zabra_types::CreateMode;
@@ -129,6 +130,7 @@ async fn claim<L: Layout>(client: &Client, item: &str, lock: &str) -> Result<Opt
         id,
         again: |name, items| (L::requeue_name(name), L::encode(items)),
         ended: false,
+        runtime: Handle::current(),
     };
     match through_cuts(|| session.get(item)).await {
         Ok((data, _)) => Ok(Some((data, claim))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use zabra_client::{Client, Outcome, SessionId};
 use zabra_types::KeeperError;
@@ -138,6 +139,8 @@ pub(super) struct Claim {
     pub(super) again: fn(&str, &[Bytes]) -> Again,
     /// Whether the mark has been taken care of.
     pub(super) ended: bool,
+    /// Where to lift it when dropped, also on a thread that is none of the runtime's.
+    pub(super) runtime: Handle,
 }
 
 impl Claim {
@@ -218,14 +221,12 @@ impl Drop for Claim {
             return;
         }
         let (session, lock) = (self.session.clone(), std::mem::take(&mut self.lock));
-        // Without a runtime the mark stays until the session ends.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = delete_for_certain(&session, &lock).await {
-                    tracing::debug!(lock = name_of(&lock), %error, "the mark of an item goes with its session");
-                }
-            });
-        }
+        // When the runtime is gone, the session and the mark soon are.
+        self.runtime.spawn(async move {
+            if let Err(error) = delete_for_certain(&session, &lock).await {
+                tracing::debug!(lock = name_of(&lock), %error, "the mark of an item goes with its session");
+            }
+        });
     }
 }
 

@@ -19,7 +19,7 @@ async fn a_gate_opens_for_all() {
     gate.set().await.unwrap();
     gate.set().await.unwrap();
     assert!(gate.is_set().await.unwrap());
-    assert!(!gate.wait_for(Duration::ZERO).await.unwrap());
+    assert!(!gate.wait_within(Duration::ZERO).await.unwrap());
     let mut waiting = JoinSet::new();
     for _ in 0..5 {
         let gate = Barrier::new(&bench.client().await, "/deep/gate");

@@ -4,6 +4,7 @@
 
 mod atomic;
 mod barrier;
+mod blocking;
 mod cuts;
 mod golden;
 mod kazoo;

@@ -277,6 +277,6 @@ async fn the_simple_queue_survives_its_container() {
     client.delete("/simple").await.unwrap();
     queue.offer("one").await.unwrap();
     assert_eq!(queue.peek().await.unwrap().unwrap(), "one");
-    assert_eq!(queue.poll_for(Duration::from_secs(60)).await.unwrap().unwrap(), "one");
+    assert_eq!(queue.poll_within(Duration::from_secs(60)).await.unwrap().unwrap(), "one");
     assert_eq!(queue.peek().await.unwrap(), None);
 }
