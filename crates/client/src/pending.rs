@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use zabra_proto::{DecodeError, OpCode, Reader};
+use zabra_proto::{DecodeError, DecodeReason, FieldLimit, OpCode, Reader};
 
 /// A request that is under way: a future of its result.
 ///
@@ -67,14 +67,20 @@ impl Asked {
         if reply.err != 0 {
             return Err(self.refused(reply.err));
         }
-        read(&mut Reader::with_limit(&reply.body, zabra_proto::FieldLimit(reply.body.len()))).map_err(
-            |source| Error::BadReply {
-                outcome: if may_change(self.op) { Outcome::Happened } else { Outcome::DidNotHappen },
-                op: op_name(self.op),
-                path: self.path.clone(),
-                source,
-            },
-        )
+        let mut reader = Reader::with_limit(&reply.body, FieldLimit(reply.body.len()));
+        read(&mut reader).map_err(|source| self.bad_reply(source))
+    }
+
+    /// The error of an answer with another number of results than there were questions.
+    pub(crate) fn miscounted(&self, results: usize) -> Error {
+        let reason = DecodeReason::Unknown(i32::try_from(results).unwrap_or(i32::MAX));
+        self.bad_reply(DecodeError { field: "number of results", reason })
+    }
+
+    /// The error of an answer that says the request was successful and cannot be read.
+    fn bad_reply(&self, source: DecodeError) -> Error {
+        let outcome = if may_change(self.op) { Outcome::Happened } else { Outcome::DidNotHappen };
+        Error::BadReply { outcome, op: op_name(self.op), path: self.path.clone(), source }
     }
 
     /// The watcher this was asked with.

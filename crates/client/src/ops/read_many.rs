@@ -92,6 +92,9 @@ sendable!(ReadMany => Vec<Result<ReadResult, Error>>);
 
 fn results(reply: &Reply, asked: &mut Asked) -> Result<Vec<Result<ReadResult, Error>>, Error> {
     let results = asked.read(reply, read_multi_read_results)?;
+    if results.len() != asked.steps.len() {
+        return Err(asked.miscounted(results.len()));
+    }
     let asked = std::mem::take(&mut asked.steps);
     let pairs = results.into_iter().zip(asked);
     Ok(pairs

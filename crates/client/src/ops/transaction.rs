@@ -230,6 +230,9 @@ impl Step {
 
 fn results(reply: &Reply, asked: &mut Asked) -> Result<Vec<MultiResult>, Error> {
     let results = asked.read(reply, read_multi_results)?;
+    if results.len() != asked.steps.len() {
+        return Err(asked.miscounted(results.len()));
+    }
     // Every result of a failed transaction is an error; those before the culprit carry no code.
     let refused = results.iter().enumerate().find_map(|(index, result)| match result {
         zabra_proto::MultiResult::Error(code) if *code != 0 => Some((index, *code)),
