@@ -12,7 +12,7 @@ use zabra_types::CreateMode;
 use super::hold::{Keeper, Release};
 use super::node::{Creation, Deleted, Made, delete_for_certain};
 use super::path::join;
-use super::retry::{Backoff, through_cuts};
+use super::retry::{Backoff, through_all, through_cuts};
 use super::{Error, Fence, Guard, HoldState, Loss, Result, Rule, Verdict};
 
 /// What a holder is asked by whom wants it to let go (Curator's `LockInternals.REVOKE_MESSAGE`).
@@ -220,11 +220,11 @@ impl Contender {
         let (children, changed) = match (glance, rule) {
             (Some(children), Rule::AtMost(leases)) if children.len() <= leases => (children, None),
             (_, Rule::AtMost(_)) => {
-                let (children, changed) = through_cuts(|| session.children(dir).watch()).await?;
+                let (children, changed) = through_all(|| session.children(dir).watch()).await?;
                 (children, Some(changed))
             }
             (Some(children), _) => (children, None),
-            (None, _) => (through_cuts(|| session.children(dir)).await?, None),
+            (None, _) => (through_all(|| session.children(dir)).await?, None),
         };
         match rule.judge(own, children) {
             Verdict::Granted => Ok(Look::Granted),
@@ -232,7 +232,7 @@ impl Contender {
             Verdict::Crowded => Ok(changed.map_or(Look::Changed, Look::Wait)),
             Verdict::Behind(other) => {
                 // A get and not an exists: it leaves no watch behind when the node is gone.
-                match through_cuts(|| session.get(join(dir, &other)).watch()).await {
+                match through_all(|| session.get(join(dir, &other)).watch()).await {
                     Ok((_, changed)) => Ok(Look::Wait(changed)),
                     Err(error) if error.is_no_node() => Ok(Look::Changed),
                     Err(error) => Err(error.into()),
@@ -377,7 +377,7 @@ const fn loss_of(error: &zabra_client::Error) -> Loss {
 /// Watches the own node: returns when it is gone, and says when its data asks to let go.
 async fn watch_node(session: &Client, path: &str, revoked: &watch::Sender<bool>) -> Loss {
     loop {
-        match through_cuts(|| session.get(path).watch()).await {
+        match through_all(|| session.get(path).watch()).await {
             Ok(((data, _), changed)) => {
                 revoked.send_if_modified(|revoked| {
                     !std::mem::replace(revoked, data == REVOKE_MESSAGE) && *revoked

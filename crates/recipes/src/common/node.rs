@@ -5,7 +5,7 @@ use zabra_client::{Acl, Client, Create, Created, Error, Outcome, Pending};
 use zabra_types::{CreateMode, Stat};
 
 use super::path::{join, name_of, prefixes};
-use super::retry::{Backoff, through_cuts};
+use super::retry::{Backoff, may_pass, through_all, through_cuts};
 
 /// Makes `path` and whatever is missing above it, as container nodes (Curator's `creatingParentContainersIfNeeded`):
 /// the server removes them some time after their last child is gone.
@@ -124,14 +124,14 @@ impl Creating<'_> {
 ///
 /// The search is preceded by a sync: the server reached after the cut may be behind the one that has created the node.
 async fn find(client: &Client, dir: &str, unique: &str) -> Result<Option<Made>, Error> {
-    through_cuts(|| client.sync(dir)).await?;
-    let children = match through_cuts(|| client.children(dir)).await {
+    through_all(|| client.sync(dir)).await?;
+    let children = match through_all(|| client.children(dir)).await {
         Err(error) if error.is_no_node() => return Ok(None),
         children => children?,
     };
     let Some(name) = children.into_iter().find(|child| child.starts_with(unique)) else { return Ok(None) };
     let path = join(dir, &name);
-    let stat = through_cuts(|| client.exists(&path)).await?;
+    let stat = through_all(|| client.exists(&path)).await?;
     Ok(stat.map(|stat| Made { name, path, stat }))
 }
 
@@ -155,7 +155,7 @@ pub(crate) async fn delete_for_certain(client: &Client, path: &str) -> Result<De
             Err(error) if error.is_no_node() => {
                 return Ok(if in_doubt { Deleted::ByUs } else { Deleted::Before });
             }
-            Err(error) if error.is_passing() => {
+            Err(error) if may_pass(&error) => {
                 in_doubt |= error.outcome() != Outcome::DidNotHappen;
                 backoff.pause().await;
             }

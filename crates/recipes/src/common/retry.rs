@@ -23,8 +23,8 @@ impl Backoff {
     }
 }
 
-/// Repeats a request until no lost connection (nor a throttling server) stands in its way. Only for what may be done twice: reads, syncs, and writes
-/// whose second attempt is recognized.
+/// Repeats a request until no lost connection (nor a throttling server) stands in its way. Only for what may be done
+/// twice: reads, syncs, and writes whose second attempt is recognized.
 pub(crate) async fn through_cuts<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
 where
     F: IntoFuture<Output = Result<T, Error>>,
@@ -33,6 +33,26 @@ where
     loop {
         match request().await {
             Err(error) if error.is_passing() => backoff.pause().await,
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether there will be another chance as long as the session lives: there is no connection, or the server asks to wait.
+pub(crate) const fn may_pass(error: &Error) -> bool {
+    error.is_passing() || matches!(error, Error::NotConnected { .. })
+}
+
+/// As [`through_cuts`], however long there is no connection and whatever the client's `connect_within` says: for what is
+/// not over before the session is.
+pub(crate) async fn through_all<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        match request().await {
+            Err(error) if may_pass(&error) => backoff.pause().await,
             answer => return answer,
         }
     }

@@ -78,8 +78,9 @@ async fn no_connection_for_a_session_timeout_is_a_loss() {
         .unwrap();
     let guard = Mutex::new(&client, "/lock").unwrap().acquire().await.unwrap();
     server.kill().await;
-    assert_eq!(in_time(guard.lost()).await, Loss::Disconnected);
-    // The server gives sessions their whole time again: the node that must not stay is deleted.
+    // The client may think so itself at the same moment.
+    assert!(matches!(in_time(guard.lost()).await, Loss::Disconnected | Loss::SessionExpired));
+    // The server gives sessions their whole time again; nothing of the node may stay after it.
     server.restart().await.unwrap();
     until_children(&connect(&server).await, "/lock", 0).await;
 }
@@ -226,4 +227,29 @@ async fn an_ensemble_may_lose_its_leader() {
     let client = Client::connect(&ensemble.connect_string()).await.unwrap();
     client.sync("/lock").await.unwrap();
     assert!(client.children("/lock").await.unwrap().is_empty());
+}
+
+/// A client that gives up requests early does not give up what it stands in line for, nor leave it behind.
+#[tokio::test]
+async fn a_place_in_the_queue_outlasts_what_requests_wait_for() {
+    let server = Server::start().await.unwrap();
+    let limit = Duration::from_millis(20);
+    let hasty = Client::builder().connect_within(limit).connect(&server.connect_string()).await.unwrap();
+    let other = connect(&server).await;
+    let guard = Mutex::new(&other, "/lock").unwrap().acquire().await.unwrap();
+    let lock = Mutex::new(&hasty, "/lock").unwrap();
+    let (staying, leaving) = (tokio::spawn(lock.acquire()), tokio::spawn(lock.acquire()));
+    until_children(&other, "/lock", 3).await;
+    server.kill().await;
+    in_time(async {
+        while !matches!(hasty.exists("/").await, Err(zabra_client::Error::NotConnected { .. })) {}
+    })
+    .await;
+    leaving.abort();
+    assert!(matches!(lock.acquire().await, Err(Error::Client(zabra_client::Error::NotConnected { .. }))));
+    server.restart().await.unwrap();
+    guard.release().await.unwrap();
+    let guard = in_time(staying).await.unwrap().unwrap();
+    until_children(&other, "/lock", 1).await;
+    guard.release().await.unwrap();
 }
