@@ -120,8 +120,9 @@ impl Create {
     }
 
     /// Marks the node so that it is found again when the connection breaks before the answer: its name begins with
-    /// `_c_`, a random GUID and `-`, as Curator's does. An unknown outcome then resolves itself; it only remains when the
-    /// session ends meanwhile, and then an ephemeral node is gone with it.
+    /// `_c_`, a random GUID and `-`, as Curator's does. An unknown outcome then resolves itself. When the session ends
+    /// meanwhile, an ephemeral node is made in the next one; through a view that is pinned to the session, the outcome
+    /// remains unknown, and the node is gone or going.
     pub fn protected(mut self) -> Self {
         self.0.protection = Some(Uuid::new_v4());
         self

@@ -64,6 +64,65 @@ async fn a_protected_create_finds_its_node() {
 }
 
 #[tokio::test]
+async fn a_protected_create_survives_its_session() {
+    let Broken { client, other, proxy, server } = setup().await;
+    for pinned in [false, true] {
+        client.sync("/").await.unwrap();
+        let (lost, session) = (proxy.swallowed(), client.session_id());
+        let view = if pinned { client.pinned() } else { client.clone() };
+        proxy.swallow_an_answer();
+        let create = view.create("/q-", []).ephemeral().sequential().protected().send();
+        while proxy.swallowed() == lost {
+            tokio::task::yield_now().await;
+        }
+        server.expire(session).await.unwrap();
+        let result = create.await;
+        let names = other.children("/").await.unwrap();
+        let own: Vec<&String> = names.iter().filter(|name| name.contains("-q-")).collect();
+        if pinned {
+            assert_eq!(result.unwrap_err().outcome(), Outcome::Unknown);
+            assert_eq!(own, [""; 0]);
+        } else {
+            let made = result.unwrap();
+            assert_ne!(made.stat.ephemeral_owner, session.raw());
+            assert_eq!(own, [made.path.trim_start_matches('/')]);
+            client.delete(&made.path).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn futures_may_be_dropped_at_any_time() {
+    let Broken { client, proxy, server: _server, .. } = setup().await;
+    let mut stream = client.add_watch("/n", zabra_client::AddWatchMode::Persistent).await.unwrap();
+    for n in 0..20 {
+        // Given up before, while and after it is sent.
+        let set = client.set("/n", n.to_string()).send();
+        tokio::select! {
+            biased;
+            _ = stream.next() => {}
+            () = std::future::ready(()) => {}
+        }
+        if n % 2 == 0 {
+            drop(set);
+        } else {
+            let _ = tokio::time::timeout(Duration::ZERO, set).await;
+        }
+        drop(client.get("/n").watch().send());
+    }
+    assert_eq!(client.get("/n").await.unwrap().1.version, 20, "all of them happened");
+    let mut last = None;
+    while let Some(event) = stream.try_next() {
+        assert!(event.zxid > last, "in order");
+        last = event.zxid;
+    }
+    proxy.swallow_an_answer();
+    drop(client.create("/n/p-", []).sequential().protected().send());
+    client.retrying(soon()).sync("/").await.unwrap();
+    assert_eq!(client.children("/n").await.unwrap().len(), 1, "given up, and done all the same");
+}
+
+#[tokio::test]
 async fn idempotent_writes_settle_by_themselves() {
     let Broken { client, other, proxy, server: _server } = setup().await;
     proxy.swallow_an_answer();
