@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Barrier::new(&client, format!("{path}/start")).wait().await?;
             for (round, computing) in computing.iter().enumerate() {
                 let group = DoubleBarrier::new(&client, format!("{path}/round-{round}"), WORKERS)?;
-                let group = group.identifier(format!("worker {worker}"));
+                let group = group.with_identifier(format!("worker {worker}"));
                 let entered = group.enter().await?;
                 computing.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;

@@ -31,7 +31,7 @@ async fn count(hosts: &str, tasks: usize, additions: usize) -> Result<(), Box<dy
     let mut counting = JoinSet::new();
     for _ in 0..PROCESSES {
         let client = Client::connect(hosts).await?;
-        let counter = AtomicLong::new(&client, &path).tries(Tries::times(1000));
+        let counter = AtomicLong::new(&client, &path).with_tries(Tries::times(1000));
         for _ in 0..tasks {
             let counter = counter.clone();
             counting.spawn(async move {

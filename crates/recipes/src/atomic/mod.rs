@@ -3,6 +3,24 @@
 //! A change is first tried optimistically: read, compute, set on the condition that the version is unchanged. If others keep
 //! being quicker, it can be promoted to a lock, for which all who promote queue up.
 //!
+//! ```
+//! use zabra_client::Client;
+//! use zabra_recipes::atomic::AtomicLong;
+//!
+//! # async fn work(client: Client) -> zabra_recipes::Result<()> {
+//! let visits = AtomicLong::new(&client, "/site/visits");
+//! let change = visits.increment().await?;
+//! assert!(change.succeeded);
+//! assert_eq!((change.before, change.after), (Some(0), Some(1)));
+//! # Ok(())
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let server = zabra_embedded::Server::start().await?;
+//! #     Ok(work(Client::connect(&server.connect_string()).await?).await?)
+//! # }
+//! ```
+//!
 //! - **Guarantee.** A change that is reported as succeeded was made exactly once, to the value that is reported; one that is
 //!   reported as failed was not made.
 //! - **Connection loss.** A lost reply leaves open whether the change was made. What the node holds often tells; where it

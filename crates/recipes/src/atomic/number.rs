@@ -65,20 +65,20 @@ impl<F: Format> AtomicNumber<F> {
 
     /// How often changes are tried.
     #[must_use]
-    pub fn tries(self, tries: Tries) -> Self {
-        Self::from(self.value.tries(tries))
+    pub fn with_tries(self, tries: Tries) -> Self {
+        Self::from(self.value.with_tries(tries))
     }
 
     /// Takes a lock when these tries have failed.
     #[must_use]
-    pub fn promotion(self, promotion: Promotion) -> Self {
-        Self::from(self.value.promotion(promotion))
+    pub fn with_promotion(self, promotion: Promotion) -> Self {
+        Self::from(self.value.with_promotion(promotion))
     }
 
     /// Notes changes in a receipt, so that lost replies leave nothing open.
     #[must_use]
-    pub fn receipt(self, receipt: Receipt) -> Self {
-        Self::from(self.value.receipt(receipt))
+    pub fn with_receipt(self, receipt: Receipt) -> Self {
+        Self::from(self.value.with_receipt(receipt))
     }
 
     /// The number.

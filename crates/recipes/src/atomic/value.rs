@@ -80,21 +80,21 @@ impl AtomicValue {
 
     /// How often changes are tried.
     #[must_use]
-    pub fn tries(mut self, tries: Tries) -> Self {
+    pub fn with_tries(mut self, tries: Tries) -> Self {
         self.tries = tries;
         self
     }
 
     /// Takes a lock when these tries have failed.
     #[must_use]
-    pub fn promotion(mut self, promotion: Promotion) -> Self {
+    pub fn with_promotion(mut self, promotion: Promotion) -> Self {
         self.promotion = Some(promotion);
         self
     }
 
     /// Notes changes in a receipt, so that lost replies leave nothing open.
     #[must_use]
-    pub fn receipt(mut self, receipt: Receipt) -> Self {
+    pub fn with_receipt(mut self, receipt: Receipt) -> Self {
         self.receipt = Some(Arc::new(receipt));
         self
     }

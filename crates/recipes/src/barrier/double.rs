@@ -12,7 +12,7 @@ use zabra_types::{CreateMode, KeeperError, Zxid};
 use crate::common::node::{create_with_parents, delete_for_certain};
 use crate::common::path::{join, name_of};
 use crate::common::retry::{Backoff, through_cuts};
-use crate::common::{Acquiring, Loss};
+use crate::common::{Acquiring, Loss, NameStyle, local_address};
 use crate::{Error, Result};
 
 /// The znode that says that everybody is there.
@@ -28,15 +28,18 @@ const READY: &str = "ready";
 /// - A dropped `enter` withdraws, and a dropped [`Entered`] leaves without waiting; both in the background.
 ///
 /// The group may come again at the same path, without waiting: who is through with leaving enters the next round, even
-/// while others still find out that they may leave. (Curator's members can get stuck then.) kazoo's members remove `ready` as soon as
-/// they leave: a member of such a group that has no connection from before the last one comes until the first one
-/// leaves never gets in.
+/// while others still find out that they may leave. (Curator's members can get stuck then.)
+///
+/// Curator's members remove `ready` after they have left, kazoo's before, so that neither can share a group with the other:
+/// choose by [`with_style`](Self::with_style). In a group of kazoo's, a member that has no connection from before the last
+/// one comes until the first one leaves never gets in.
 #[derive(Clone, Debug)]
 pub struct DoubleBarrier {
     client: Client,
     path: String,
     members: usize,
     identifier: Bytes,
+    style: NameStyle,
 }
 
 impl DoubleBarrier {
@@ -48,13 +51,26 @@ impl DoubleBarrier {
         if members == 0 {
             return Err(Error::BadArgument("a group has members"));
         }
-        Ok(Self { client: client.clone(), path: path.into(), members, identifier: Bytes::new() })
+        Ok(Self {
+            client: client.clone(),
+            path: path.into(),
+            members,
+            identifier: local_address(client),
+            style: NameStyle::Curator,
+        })
     }
 
-    /// What this member's znode holds, for people to read.
+    /// What this member's znode holds, for people to read: the address of this machine if not given, as with Curator.
     #[must_use]
-    pub fn identifier(mut self, identifier: impl Into<Bytes>) -> Self {
+    pub fn with_identifier(mut self, identifier: impl Into<Bytes>) -> Self {
         self.identifier = identifier.into();
+        self
+    }
+
+    /// With whom the group is shared: all members have to be of one style, as they leave differently.
+    #[must_use]
+    pub fn with_style(mut self, style: NameStyle) -> Self {
+        self.style = style;
         self
     }
 
@@ -140,6 +156,7 @@ struct Member {
     barrier: String,
     path: String,
     ready: String,
+    style: NameStyle,
     /// Whether there may be a znode to delete.
     present: bool,
     /// Where to delete it when dropped, also on a thread that is none of the runtime's.
@@ -153,6 +170,7 @@ impl Member {
             barrier: barrier.path.clone(),
             path: join(&barrier.path, &Uuid::new_v4().hyphenated().to_string()),
             ready: join(&barrier.path, READY),
+            style: barrier.style,
             present: true,
             runtime: Handle::current(),
         }
@@ -219,6 +237,10 @@ impl Member {
     }
 
     async fn leave(&mut self, ready: Option<Zxid>) -> Result<()> {
+        if self.style == NameStyle::Kazoo {
+            // The lowest of kazoo's members may be waiting for it to go.
+            delete_for_certain(&self.session, &self.ready).await.map_err(lost)?;
+        }
         let own = String::from(name_of(&self.path));
         // Whoever is there later belongs to the next group, which waits for us.
         let group: BTreeSet<String> = self.others_and_us().await.map_err(lost)?.into_iter().collect();

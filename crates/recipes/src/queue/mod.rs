@@ -8,6 +8,37 @@
 //! | [`DelayQueue`] | `DistributedDelayQueue` | by the time from which an item may be taken |
 //! | [`IdQueue`] | `DistributedIdQueue` | oldest first; removable by id |
 //!
+//! ```
+//! use zabra_client::Client;
+//! use zabra_recipes::Receipt;
+//! use zabra_recipes::queue::Queue;
+//!
+//! # async fn work(client: Client) -> zabra_recipes::Result<()> {
+//! // A producer whose items are in the queue once, and a consumer whose items are handled even if it dies.
+//! let receipt = Receipt::open(&client, "/mail/receipts/web-1").await?;
+//! let outbox = Queue::builder(&client, "/mail/queue").receipt(receipt).open().await?;
+//! let inbox = Queue::builder(&client, "/mail/queue").lock_path("/mail/in-hand").open().await?;
+//!
+//! outbox.put("to: ann").await?;
+//! let letter = inbox.take().await?;
+//! assert_eq!(letter.item(), "to: ann");
+//! letter.done().await?;
+//!
+//! // Or handled as they come:
+//! let working = inbox.consume(async |letter| {
+//!     println!("{} bytes", letter.len());
+//!     Ok::<_, std::io::Error>(())
+//! });
+//! working.stop().await?;
+//! # Ok(())
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let server = zabra_embedded::Server::start().await?;
+//! #     Ok(work(Client::connect(&server.connect_string()).await?).await?)
+//! # }
+//! ```
+//!
 //! # What is guaranteed
 //!
 //! The order is that in which items are handed out, not that in which several consumers finish them. An item is handed to

@@ -53,7 +53,7 @@ async fn many_tasks_and_sessions_count_exactly() {
     let bench = Bench::start().await;
     let mut counting = JoinSet::new();
     for _ in 0..4 {
-        let number = AtomicLong::new(&bench.client().await, "/number").tries(Tries::times(u32::MAX));
+        let number = AtomicLong::new(&bench.client().await, "/number").with_tries(Tries::times(u32::MAX));
         for _ in 0..25 {
             let number = number.clone();
             counting.spawn(async move {
@@ -74,8 +74,9 @@ async fn promoted_changes_queue_up() {
     let mut counting = JoinSet::new();
     for _ in 0..4 {
         let promotion = Promotion::new("/lock", Duration::from_secs(60), Tries::times(u32::MAX));
-        let value =
-            AtomicValue::new(&bench.client().await, "/value").tries(Tries::times(1)).promotion(promotion);
+        let value = AtomicValue::new(&bench.client().await, "/value")
+            .with_tries(Tries::times(1))
+            .with_promotion(promotion);
         counting.spawn(async move {
             let mut promoted = 0;
             for _ in 0..25 {

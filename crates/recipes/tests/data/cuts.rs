@@ -215,7 +215,8 @@ async fn with_receipts_every_addition_counts_once_under_cuts() {
     for process in 0..4 {
         let client = run.bench.client().await;
         let receipt = Run::receipt(&client, &format!("n{process}")).await;
-        let number = AtomicLong::new(&client, "/numbers/n").tries(Tries::times(u32::MAX)).receipt(receipt);
+        let number =
+            AtomicLong::new(&client, "/numbers/n").with_tries(Tries::times(u32::MAX)).with_receipt(receipt);
         let progress = Arc::clone(&run.progress);
         counting.spawn(async move {
             for _ in 0..50 {
@@ -237,7 +238,7 @@ async fn without_receipts_no_addition_counts_twice_under_cuts() {
     let mut counting = JoinSet::new();
     for _ in 0..4 {
         let client = run.bench.client().await;
-        let number = AtomicLong::new(&client, "/numbers/n").tries(Tries::times(u32::MAX));
+        let number = AtomicLong::new(&client, "/numbers/n").with_tries(Tries::times(u32::MAX));
         let progress = Arc::clone(&run.progress);
         counting.spawn(async move {
             let (mut sure, mut in_doubt) = (0, 0);
