@@ -36,8 +36,10 @@ macro_rules! blocking_calls {
 
 mod barrier;
 mod counters;
+mod following;
 mod leader;
 mod lock;
+mod present;
 mod queue;
 
 use std::fmt;
@@ -50,10 +52,15 @@ pub use counters::{
     AtomicInteger, AtomicLong, AtomicNumber, AtomicValue, KazooCounter, NumberBlocks, SharedCount,
     SharedValue, receipt,
 };
+pub use following::{Cache, CacheEvents, Configuration, ConfigurationChanges};
 pub use leader::{Candidate, LeaderElection, LeaderLatch};
 pub use lock::{
     Guard, MultiGuard, MultiLock, Mutex, ReadLock, ReentrantGuard, ReentrantMutex, RwLock, Semaphore,
     SemaphoreMutex, WriteLock,
+};
+pub use present::{
+    Discovery, GroupMember, Members, Party, PartyMember, PersistentNode, PersistentTtlNode, Registration,
+    ServiceCache, ServiceChanges,
 };
 pub use queue::{Consuming, KazooLockingQueue, KazooQueue, Queue, SimpleQueue, Taken};
 

@@ -185,3 +185,26 @@ async fn a_ttl_node_is_there_while_it_is_refreshed_and_goes_afterwards() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_node_of_the_next_session_is_deleted_at_the_end() {
+    let server = server().await;
+    let client = client(&server).await;
+    let node = soon("the node", PersistentNode::builder(&client, "/n", "").create()).await.unwrap();
+    let expired = client.session_id();
+    server.expire(expired).await.unwrap();
+    soon("the node of the next session", async {
+        while client
+            .exists("/n")
+            .await
+            .ok()
+            .flatten()
+            .is_none_or(|stat| stat.ephemeral_owner == expired.raw())
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon("the end", node.close()).await.unwrap();
+    assert_eq!(client.exists("/n").await.unwrap(), None);
+}
