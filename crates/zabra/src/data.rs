@@ -5,6 +5,7 @@
 
 mod arguments;
 mod compare;
+mod export;
 mod java_order;
 mod log;
 mod open;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &DataCommand) -> Result<(), Failure> {
     match command {
         DataCommand::Log(arguments) => log::run(arguments),
         DataCommand::Snapshot(arguments) => snapshot::run(arguments),
+        DataCommand::Export(arguments) => export::run(arguments),
         DataCommand::Compare(arguments) => compare::run(arguments),
         DataCommand::Summary(arguments) => summary::run(arguments),
         DataCommand::Purge(arguments) => purge::run(arguments),

@@ -11,6 +11,8 @@ pub(crate) enum DataCommand {
     Log(LogArguments),
     /// Print what a snapshot holds, as zkSnapShotToolkit.sh does
     Snapshot(SnapshotArguments),
+    /// Write a subtree of a snapshot as JSON that `import` of the shell takes
+    Export(ExportArguments),
     /// Compare two snapshots, as zkSnapshotComparer.sh does
     Compare(CompareArguments),
     /// Tell how many nodes and bytes are below a node of a snapshot, as zkSnapshotRecursiveSummaryToolkit.sh does
@@ -66,6 +68,19 @@ pub(crate) struct SnapshotArguments {
     /// Print a JSON document as the disk usage browser ncdu reads it (ncdu -f)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `zabra data export`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Unlike an export from a server it tells containers and times to live, which servers do not tell clients.")]
+pub(crate) struct ExportArguments {
+    /// The snapshot
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The node to begin at
+    #[arg(value_name = "PATH", default_value = "/")]
+    pub(crate) path: String,
 }
 
 /// Arguments of `zabra data compare`.

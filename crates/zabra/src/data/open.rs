@@ -6,7 +6,7 @@ use zabra_proto::FieldLimit;
 use zabra_server::chain;
 use zabra_storage::{RealDisk, load_snapshot_as, snapshot_zxid};
 use zabra_tree::{Tree, TreeOptions};
-use zabra_types::Zxid;
+use zabra_types::{OwnerRules, Zxid};
 
 use crate::exit::{Code, Failure};
 
@@ -25,7 +25,9 @@ pub(super) fn open(file: &Path) -> Result<(Tree, Option<Zxid>), Failure> {
     let named = snapshot_zxid(&file.file_name().unwrap_or_default().to_string_lossy());
     // A record is as long as the server that wrote it allowed; there is no reason to refuse it here.
     let limit = FieldLimit(i32::MAX as usize);
-    let options = TreeOptions { digest: false, ..TreeOptions::default() };
+    // Owners that mean a time to live mean that here, too: a session of theirs is most unlikely.
+    let owner_rules = OwnerRules { extended_types: true, ..OwnerRules::default() };
+    let options = TreeOptions { digest: false, owner_rules, ..TreeOptions::default() };
     let loaded = load_snapshot_as(&RealDisk, file, Some(named.unwrap_or(Zxid::ZERO)), options, limit)
         .map_err(|error| Failure::new(Code::Unexpected, chain(&error)))?;
     Ok((loaded.tree, named))

@@ -6,7 +6,7 @@
 
 mod client_configuration;
 pub(crate) mod commands;
-mod extra;
+pub(crate) mod extra;
 pub(crate) mod fault;
 pub(crate) mod format;
 mod history;

@@ -4,6 +4,7 @@ use serde_json::json;
 use zabra_client::Client;
 use zabra_types::KeeperError;
 
+use super::exchange::is_system;
 use super::progress::Progress;
 use super::subtree::{Node, Want, read_all};
 use super::write::{Kind, NewNode, create_all, delete_all, path_of};
@@ -111,7 +112,7 @@ impl Plan {
             if let Some(error) = node.refused {
                 return Err(fault_of(&error, Some(&node.path)));
             }
-            if node.path == "/zookeeper" || node.path.starts_with("/zookeeper/") && source == "/" {
+            if is_system(&node.path, source) {
                 continue;
             }
             if node.stat.ephemeral_owner != 0 {

@@ -35,6 +35,11 @@ pub(crate) fn head(path: &str, exported: &str) -> String {
 /// The last line.
 pub(crate) const TAIL: &str = "]}";
 
+/// Whether a node is the servers' own, which nobody means who exports the root.
+pub(crate) fn is_system(path: &str, root: &str) -> bool {
+    root == "/" && (path == "/zookeeper" || path.starts_with("/zookeeper/"))
+}
+
 /// The line of a node, without the comma behind it.
 pub(crate) fn node_line(
     path: &str,
@@ -141,6 +146,7 @@ impl Saved {
     }
 }
 
+/// The letters of permissions.
 fn perms(letters: &str) -> Result<Perms, String> {
     letters.chars().try_fold(Perms::default(), |perms, letter| {
         Ok(perms

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use zabra_types::{EphemeralOwner, SessionId};
 
-use super::exchange::{TAIL, head, node_line};
+use super::exchange::{TAIL, head, is_system, node_line};
 use super::progress::Progress;
 use super::show;
 use super::subtree::{Node, Step, Subtree, Want};
@@ -49,8 +49,7 @@ fn export<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         let mut nodes = 0_u64;
         while let Some(step) = subtree.next().await? {
             let Step::Node(node) = step else { continue };
-            // The servers' own.
-            if root == "/" && (node.path == "/zookeeper" || node.path.starts_with("/zookeeper/")) {
+            if is_system(&node.path, root) {
                 continue;
             }
             if let Some(error) = &node.refused {

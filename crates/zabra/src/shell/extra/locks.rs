@@ -55,7 +55,8 @@ fn locks<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
             call.out.note(format!("nothing below {root} looks like a lock that somebody has or waits for"));
         }
         for (path, mut contenders) in found {
-            contenders.sort_by(|a, b| a.claim.sequence.cmp(&b.claim.sequence));
+            contenders
+                .sort_by(|a, b| (&a.claim.sequence, a.stat.czxid).cmp(&(&b.claim.sequence, b.stat.czxid)));
             let roles = roles(&contenders.iter().map(|contender| contender.claim.kind).collect::<Vec<_>>());
             let mut line = Vec::new();
             for (mut contender, holds) in contenders.into_iter().zip(roles) {
@@ -116,6 +117,10 @@ impl Kind {
 
 impl Claim {
     fn of(name: &str) -> Option<Self> {
+        if name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            // A lease of kazoo's semaphore, which wants no order.
+            return Some(Self { kind: Kind::Lease, layout: "kazoo", sequence: String::new() });
+        }
         let digits = name.len().checked_sub(10).filter(|at| name.is_char_boundary(*at))?;
         let (base, sequence) = name.split_at(digits);
         let is_number =
@@ -186,28 +191,60 @@ fn print(call: &Call, path: &str, line: &[(Contender, bool)]) -> Result<(), Faul
         paint.name(path),
         paint.dim(&format!("({}, {})", kind.words(), first.claim.layout))
     ))?;
-    for (contender, holds) in line {
-        let word = match (holds, contender.claim.kind) {
-            (true, Kind::Read) => paint.good("reads "),
-            (true, Kind::Leader) => paint.good("leads "),
-            (true, _) => paint.good("holds "),
-            (false, Kind::Read) => paint.middling("waits to read "),
-            (false, _) => paint.middling("waits "),
-        };
-        let since = contender.stat.ctime;
-        let mut text = format!(
-            "  {word} {}  in line since {} ({})",
-            show::session(contender.stat.ephemeral_owner),
-            show::time(since),
-            show::span(show::now().saturating_sub(since)),
-        );
-        if let Some(data) = contender.data.as_deref().filter(|data| !data.is_empty()) {
-            text.push_str(&format!("  {}", show::preview(data, PREVIEW)));
-        }
-        text.push_str(&paint.dim(&format!("  {}", contender.path.rsplit('/').next().unwrap_or_default())));
-        call.out.text(text)?;
+    let rows: Vec<_> = line.iter().map(|(contender, holds)| Row::of(contender, *holds)).collect();
+    let width =
+        |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let widths =
+        (width(|row| row.role), width(|row| &row.session), width(|row| &row.since), width(|row| &row.data));
+    for row in &rows {
+        let role = format!("{:<width$}", row.role, width = widths.0);
+        let role = if row.holds { paint.good(&role) } else { paint.middling(&role) };
+        call.out.text(format!(
+            "  {role}  {:<session$}  in line since {:<since$}  {:<data$}{}{}",
+            row.session,
+            row.since,
+            row.data,
+            if widths.3 > 0 { "  " } else { "" },
+            paint.dim(&row.node),
+            session = widths.1,
+            since = widths.2,
+            data = widths.3,
+        ))?;
     }
     Ok(())
+}
+
+/// A contender in words.
+#[derive(Debug)]
+struct Row {
+    holds: bool,
+    role: &'static str,
+    session: String,
+    since: String,
+    data: String,
+    node: String,
+}
+
+impl Row {
+    fn of(contender: &Contender, holds: bool) -> Self {
+        let role = match (holds, contender.claim.kind) {
+            (true, Kind::Read) => "reads",
+            (true, Kind::Leader) => "leads",
+            (true, _) => "holds",
+            (false, Kind::Read) => "waits to read",
+            (false, _) => "waits",
+        };
+        let since = contender.stat.ctime;
+        let data = contender.data.as_deref().filter(|data| !data.is_empty());
+        Self {
+            holds,
+            role,
+            session: show::session(contender.stat.ephemeral_owner),
+            since: format!("{} ({})", show::time(since), show::span(show::now().saturating_sub(since))),
+            data: data.map(|data| show::preview(data, PREVIEW)).unwrap_or_default(),
+            node: contender.path.rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 fn json_of(contender: &Contender, holds: bool) -> Value {
@@ -249,6 +286,8 @@ mod tests {
             (format!("_c_{uuid}-member-0000000007"), None),
             ("member0000000007".to_owned(), None),
             ("lock".to_owned(), None),
+            (simple.clone(), Some(("kazoo", Kind::Lease))),
+            (uuid.to_owned(), None),
             ("ääääälock-é00000000".to_owned(), None),
             ("_c_ä-lock-0000000007".to_owned(), None),
         ];

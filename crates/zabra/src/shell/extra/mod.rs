@@ -2,7 +2,7 @@
 
 mod copy;
 mod edit;
-mod exchange;
+pub(crate) mod exchange;
 mod export;
 mod find;
 mod follow;

@@ -9,14 +9,14 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// Of an unknown number of nodes.
     pub(super) fn unknown(doing: &'static str) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {msg} {pos} nodes ({per_sec})");
+        let style = ProgressStyle::with_template("{spinner} {msg} {human_pos} nodes");
         Self::new(None, doing, style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
     }
 
     /// Of so many nodes.
     pub(super) fn of(nodes: usize, doing: &'static str) -> Self {
         let style =
-            ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} nodes ({per_sec}, {eta} left)");
+            ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} nodes, {eta} left");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
         Self::new(Some(nodes as u64), doing, style)
     }

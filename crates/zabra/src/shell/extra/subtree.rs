@@ -8,8 +8,9 @@ use crate::shell::fault::Fault;
 use crate::shell::path;
 use crate::shell::session::fault_of;
 
-/// How many nodes are asked for ahead of need.
-const AHEAD: usize = 64;
+/// How many nodes are asked for ahead of need, with and without their data, which may be a megabyte each.
+const AHEAD_WITH_DATA: usize = 128;
+const AHEAD: usize = 512;
 
 /// What is wanted of each node besides its Stat and the names of its children.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +68,8 @@ pub(super) struct Subtree {
     stack: Vec<Entry>,
     /// The first node has to be there.
     begun: bool,
+    /// So many nodes may be taken before more are asked for.
+    credit: usize,
 }
 
 #[derive(Debug)]
@@ -86,12 +89,14 @@ impl Subtree {
     /// Begins at a node.
     pub(super) fn new(client: Client, root: &str, want: Want) -> Self {
         let root = Entry::Node { path: root.to_owned(), depth: 0, is_last: true, asked: None };
-        Self { client, want, stack: vec![root], begun: false }
+        Self { client, want, stack: vec![root], begun: false, credit: 0 }
     }
 
     /// The next node.
     pub(super) async fn next(&mut self) -> Result<Option<Step>, Fault> {
-        while let Some(entry) = self.stack.pop() {
+        loop {
+            self.ask_ahead();
+            let Some(entry) = self.stack.pop() else { return Ok(None) };
             match entry {
                 Entry::More { depth, count } => return Ok(Some(Step::More { depth, count })),
                 Entry::Node { path, depth, is_last, asked } => {
@@ -106,7 +111,6 @@ impl Subtree {
                 }
             }
         }
-        Ok(None)
     }
 
     fn ask(&self, path: &str) -> Box<Asked> {
@@ -176,9 +180,20 @@ impl Subtree {
             is_last: at == last && count == 0,
             asked: None,
         }));
+        self.credit = 0;
+    }
+
+    /// Sees that some of the nodes that come next have been asked for.
+    fn ask_ahead(&mut self) {
+        if self.credit > 0 {
+            self.credit -= 1;
+            return;
+        }
+        let ahead = if self.want.data { AHEAD_WITH_DATA } else { AHEAD };
+        self.credit = ahead / 2;
         // From the top of the stack downwards: that is the order in which they are needed.
         let mut stack = std::mem::take(&mut self.stack);
-        for entry in stack.iter_mut().rev().take(AHEAD) {
+        for entry in stack.iter_mut().rev().take(ahead) {
             if let Entry::Node { path, asked, .. } = entry
                 && asked.is_none()
             {
