@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use zabra_client::{Acl, Client};
 
+use super::win;
 use crate::HoldState;
 use crate::common::{Error, Fence, Guard, HoldStates, Loss, NameStyle, Participant, Result};
 use crate::lock::{Lock, Mutex};
@@ -254,7 +255,7 @@ impl Candidacy {
     {
         loop {
             let guard = tokio::select! {
-                acquired = self.election.lock.acquire() => match acquired {
+                won = win(&self.election.lock) => match won {
                     Ok(guard) => guard,
                     Err(error) => {
                         let path = self.election.lock.path();

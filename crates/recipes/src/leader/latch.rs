@@ -9,9 +9,10 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot, watch};
 use zabra_client::{Acl, Client};
 
+use super::win;
 use crate::HoldState;
-use crate::common::{Error, Fence, Guard, Participant, Patience, Result};
-use crate::lock::{Lock, Mutex};
+use crate::common::{Error, Fence, Guard, Participant, Result};
+use crate::lock::Mutex;
 
 /// One participant of a leader election, which leads from some moment on until it is closed or loses its session.
 ///
@@ -243,21 +244,20 @@ type Close = oneshot::Receiver<oneshot::Sender<Result<()>>>;
 impl Participation {
     async fn run(self, mut close: Close) {
         loop {
-            let entered = tokio::select! {
-                entered = self.lock.enter(Patience::Endless) => entered,
+            let won = tokio::select! {
+                won = win(&self.lock) => won,
                 asked = &mut close => {
                     self.tell(Status::Closed);
                     drop(asked.map(|answer| answer.send(Ok(()))));
                     return;
                 }
             };
-            match entered {
-                Ok(Some(guard)) => {
+            match won {
+                Ok(guard) => {
                     if self.lead(guard, &mut close).await {
                         return;
                     }
                 }
-                Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(path = self.lock.path(), %error, "the participant leaves the election");
                     self.tell(Status::Closed);

@@ -15,6 +15,24 @@
 mod election;
 mod latch;
 
+use crate::common::retry::Backoff;
+use crate::common::{Guard, Result};
+use crate::lock::{Lock, Mutex};
 pub(crate) use election::Ending;
 pub use election::{Candidate, LeaderElection, Leadership};
 pub use latch::{LatchChange, LatchChanges, LatchOptions, LeaderLatch};
+
+/// Stands for election until it is won, through everything that may pass: a participant that gave up because nobody
+/// answered for a while would be missing later without anyone's noticing.
+async fn win(lock: &Mutex) -> Result<Guard> {
+    let mut backoff = Backoff::default();
+    loop {
+        match lock.acquire().await {
+            Err(error) if !error.is_final() => {
+                tracing::warn!(path = lock.path(), %error, "cannot stand for election, and will try again");
+                backoff.pause().await;
+            }
+            won => return won,
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! The leader latch.
 
+use std::time::Duration;
+
+use zabra_client::{Client, SessionState};
 use zabra_embedded::Server;
 use zabra_recipes::leader::{LatchChange, LeaderLatch};
 
@@ -63,7 +66,7 @@ async fn leadership_may_be_kept_in_doubt() {
     let mut changes = latch.changes();
     let mut states = client.states();
     server.cut(client.session_id()).await.unwrap();
-    in_time(async { while states.next().await != Some(zabra_client::SessionState::Connected) {} }).await;
+    in_time(async { while states.next().await != Some(SessionState::Connected) {} }).await;
     assert_eq!(latch.fence(), Some(term));
     latch.close().await.unwrap();
     assert_eq!(in_time(changes.next()).await, Some(LatchChange::Leader(term)));
@@ -98,4 +101,25 @@ async fn one_that_waits_may_leave() {
     assert!(in_time(leading).await.is_err());
     until_children(&client, "/leader", 1).await;
     assert!(leader.is_leader());
+}
+
+/// Nobody asks again for a latch that gave up: it must not, even if its client fails requests early.
+#[tokio::test]
+async fn a_latch_outlasts_what_requests_wait_for() {
+    let server = Server::builder().tick_time(Duration::from_millis(50)).start().await.unwrap();
+    let short = Duration::from_millis(200);
+    let client = Client::builder().session_timeout(short).connect_within(short / 10);
+    let client = client.connect(&server.connect_string()).await.unwrap();
+    let latch = LeaderLatch::start(&client, "/leader", "one").unwrap();
+    let term = in_time(latch.leading()).await.unwrap();
+    let mut states = client.states();
+    server.kill().await;
+    in_time(async {
+        while states.next().await != Some(SessionState::Expired) {}
+        while !matches!(client.exists("/").await, Err(zabra_client::Error::NotConnected { .. })) {}
+    })
+    .await;
+    assert!(!latch.is_leader());
+    server.restart().await.unwrap();
+    assert!(in_time(latch.leading()).await.unwrap() > term);
 }
