@@ -5,6 +5,7 @@
 
 mod failing;
 mod hostile;
+mod members;
 mod nodes;
 mod proving;
 mod proxy;
