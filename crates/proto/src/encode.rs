@@ -7,7 +7,7 @@ use crate::request::{
 use crate::{AclEntry, MultiHeader, MultiOp, MultiRead, OpCode, Put, write_multi_end};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use zabra_types::Acl;
+use zabra_types::{Acl, Perms};
 
 impl CreateKind {
     /// The operation that makes such a node.
@@ -22,6 +22,10 @@ impl CreateKind {
 }
 
 impl<'a> AclEntry<'a> {
+    /// Everybody may do everything.
+    pub const OPEN: Self =
+        Self { perms: Perms::ALL, scheme: Some(Cow::Borrowed("world")), id: Some(Cow::Borrowed("anyone")) };
+
     /// The entry that says what `acl` says.
     pub fn of(acl: &'a Acl) -> Self {
         Self { perms: acl.perms, scheme: Some(Cow::Borrowed(&acl.scheme)), id: Some(Cow::Borrowed(&acl.id)) }

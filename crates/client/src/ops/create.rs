@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 use uuid::Uuid;
 use zabra_proto::{AclEntry, CreateKind, Request};
-use zabra_types::{KeeperError, Perms, parent_of};
+use zabra_types::{KeeperError, parent_of};
 
 /// What a create made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,13 +205,15 @@ impl Plan {
         let path = self.marked_path();
         let view = &self.client.view;
         let full = if mode.is_sequential() { view.full_sequential(&path)? } else { view.full(&path)? };
-        let open = [Acl::world(Perms::ALL)];
-        let acl = self.acl.as_deref().unwrap_or(&open);
+        let acl = match &self.acl {
+            Some(acl) => acl.iter().map(AclEntry::of).collect(),
+            None => vec![AclEntry::OPEN],
+        };
         let request = Request::Create(zabra_proto::Create {
             kind: kind_of(mode),
             path: Some(full),
             data: self.data.as_deref(),
-            acl: Some(acl.iter().map(AclEntry::of).collect()),
+            acl: Some(acl),
             flags: mode.flags(),
             ttl_ms,
         });

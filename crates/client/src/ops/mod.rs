@@ -43,6 +43,9 @@ use zabra_types::KeeperError;
 /// The version that fits every node.
 pub(crate) const ANY_VERSION: i32 = -1;
 
+/// Room for what most requests are made of, in bytes.
+const BODY_LEN_USUAL: usize = 128;
+
 /// How operations are repeated that resolve an unknown outcome by themselves, unless the client says otherwise.
 ///
 /// Each attempt waits for a connection anyway, and the end of the session ends it all.
@@ -165,7 +168,7 @@ impl Client {
         steps: Vec<(OpCode, String)>,
         decode: Decode<T>,
     ) -> Pending<T> {
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(BODY_LEN_USUAL);
         request.encode(&mut body);
         let (watcher, events) = watcher.unzip();
         let op = request.op();

@@ -5,10 +5,10 @@ use crate::ops::create::kind_of;
 use crate::ops::delete::nothing;
 use crate::ops::{Operation, start};
 use crate::pending::Asked;
-use crate::{Acl, Client, CreateMode, Error, Pending};
+use crate::{Client, CreateMode, Error, Pending};
 use std::collections::VecDeque;
 use zabra_proto::{AclEntry, Request};
-use zabra_types::{KeeperError, Perms, parent_of};
+use zabra_types::{KeeperError, parent_of};
 
 /// How many requests of one operation are under way at once.
 const WINDOW: usize = 256;
@@ -110,12 +110,11 @@ impl Operation for EnsureNode {
             Ok(full) => full,
             Err(error) => return Pending::failed(error),
         };
-        let open = Acl::world(Perms::ALL);
         let request = Request::Create(zabra_proto::Create {
             kind: kind_of(self.mode),
             path: Some(full),
             data: Some(&[]),
-            acl: Some(vec![AclEntry::of(&open)]),
+            acl: Some(vec![AclEntry::OPEN]),
             flags: self.mode.flags(),
             ttl_ms: None,
         });
