@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use zabra_client::{Client, WatcherType};
 use zabra_recipes::cache::{Cache, CacheEvent, CacheEvents, CacheState};
 
-use crate::support::{client, server, soon, until};
+use crate::support::{World, soon, until};
 
 /// An event in a word.
 fn told(event: &CacheEvent) -> String {
@@ -42,10 +42,8 @@ async fn create_all(client: &Client, nodes: &[(&str, &str)]) {
     }
 }
 
-#[tokio::test]
-async fn a_tree_is_filled_and_followed() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_tree_is_filled_and_followed(world: &World) {
+    let client = world.client().await;
     create_all(&client, &[("/t", "root"), ("/t/a", "1"), ("/t/a/x", "2"), ("/t/b", "3"), ("/other", "")])
         .await;
     let cache = soon("the cache", Cache::tree(&client, "/t").load()).await.unwrap();
@@ -71,10 +69,8 @@ async fn a_tree_is_filled_and_followed() {
     assert_eq!(cache.len(), 3);
 }
 
-#[tokio::test]
-async fn one_node_and_children_see_no_more_than_that() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn one_node_and_children_see_no_more_than_that(world: &World) {
+    let client = world.client().await;
     let node = soon("the node", Cache::node(&client, "/n").load()).await.unwrap();
     let children = soon("the children", Cache::children(&client, "/n").load()).await.unwrap();
     assert!(node.is_empty() && children.is_empty());
@@ -87,20 +83,18 @@ async fn one_node_and_children_see_no_more_than_that() {
     assert_eq!((contents(&node), contents(&children)), (vec!["/n=4".to_owned()], vec!["/n/c=1".to_owned()]));
 }
 
-#[tokio::test]
-async fn what_was_missed_is_told_after_the_connection_is_back() {
-    let server = server().await;
-    let follower = client(&server).await;
-    let writer = client(&server).await;
+pub(crate) async fn what_was_missed_is_told_after_the_connection_is_back(world: &World) {
+    let follower = world.client().await;
+    let writer = world.client().await;
     create_all(&writer, &[("/t", "0"), ("/t/a", "1"), ("/t/b", "2"), ("/t/c", "3")]).await;
     let cache = soon("the cache", Cache::tree(&follower, "/t").load()).await.unwrap();
     let mut events = cache.events();
     next(&mut events, 5).await;
 
-    server.kill().await;
+    world.kill().await;
     assert_eq!(next(&mut events, 1).await, ["Suspended"]);
     assert_eq!(cache.len(), 4);
-    server.restart().await.unwrap();
+    world.restart().await;
     // Who is back first is left open; in either case nothing may be missed.
     soon("the writer", writer.set("/t/a", "4").idempotent().send()).await.unwrap();
     writer.delete("/t/b").await.unwrap();
@@ -112,11 +106,9 @@ async fn what_was_missed_is_told_after_the_connection_is_back() {
     assert_eq!(heard, ["+/t/d/x=6", "+/t/d=5", "-/t/b=2", "/t/a=1->4", "Resumed"]);
 }
 
-#[tokio::test]
-async fn cuts_in_the_middle_of_everything_end_in_the_right_contents() {
-    let server = server().await;
-    let follower = client(&server).await;
-    let writer = client(&server).await;
+pub(crate) async fn cuts_in_the_middle_of_everything_end_in_the_right_contents(world: &World) {
+    let follower = world.client().await;
+    let writer = world.client().await;
     create_all(&writer, &[("/t", "")]).await;
     let cache = Cache::tree(&follower, "/t").start().unwrap();
     let mut rng = fastrand::Rng::with_seed(7);
@@ -130,8 +122,7 @@ async fn cuts_in_the_middle_of_everything_end_in_the_right_contents() {
         };
         assert!(written.is_ok() || written.is_err_and(|error| error.keeper().is_some()));
         if round % 40 == 20 {
-            // It may be away already, from the cut before.
-            let _ = server.cut(follower.session_id()).await;
+            world.cut(follower.session_id()).await;
         }
     }
     let names = writer.children("/t").await.unwrap();
@@ -144,15 +135,13 @@ async fn cuts_in_the_middle_of_everything_end_in_the_right_contents() {
     until("the contents", || contents(&cache) == expected).await;
 }
 
-#[tokio::test]
-async fn a_cache_goes_on_in_the_next_session() {
-    let server = server().await;
-    let follower = client(&server).await;
-    let writer = client(&server).await;
+pub(crate) async fn a_cache_goes_on_in_the_next_session(world: &World) {
+    let follower = world.client().await;
+    let writer = world.client().await;
     create_all(&writer, &[("/t", "0")]).await;
     let cache = soon("the cache", Cache::tree(&follower, "/t").load()).await.unwrap();
     let expired = follower.session_id();
-    server.expire(expired).await.unwrap();
+    world.expire(expired).await;
     create_all(&writer, &[("/t/a", "1")]).await;
     until("the node", || cache.get("/t/a").is_some()).await;
     assert_ne!(follower.session_id(), expired);
@@ -160,22 +149,18 @@ async fn a_cache_goes_on_in_the_next_session() {
     until("the watch of the new session", || contents(&cache) == ["/t=0", "/t/a=2"]).await;
 }
 
-#[tokio::test]
-async fn a_cache_ends_with_its_client() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_cache_ends_with_its_client(world: &World) {
+    let client = world.client().await;
     let cache = soon("the cache", Cache::tree(&client, "/").load()).await.unwrap();
     let mut events = cache.events();
     client.close().await.unwrap();
     while soon("the end", events.next()).await.is_some() {}
     assert!(cache.in_step().await.is_err());
-    assert!(cache.get("/zookeeper").is_some());
+    assert!(cache.get("/").is_some());
 }
 
-#[tokio::test]
-async fn a_dropped_cache_leaves_no_watch_behind() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_dropped_cache_leaves_no_watch_behind(world: &World) {
+    let client = world.client().await;
     let cache = soon("the cache", Cache::tree(&client, "/t").load()).await.unwrap();
     let watched = || async { client.check_watches("/t", WatcherType::PersistentRecursive).await.unwrap() };
     assert!(watched().await);
@@ -188,11 +173,9 @@ async fn a_dropped_cache_leaves_no_watch_behind() {
     .await;
 }
 
-#[tokio::test]
-async fn unreadable_nodes_are_told_and_the_rest_is_followed() {
+pub(crate) async fn unreadable_nodes_are_told_and_the_rest_is_followed(world: &World) {
     use zabra_client::{Acl, Perms};
-    let server = server().await;
-    let client = client(&server).await;
+    let client = world.client().await;
     let no_read = [Acl::world(Perms::from_raw(Perms::ALL.raw() & !Perms::READ.raw()))];
     create_all(&client, &[("/t", "0"), ("/t/a", "1")]).await;
     client.create("/t/secret", "2").acl(no_read).await.unwrap();
@@ -207,10 +190,8 @@ async fn unreadable_nodes_are_told_and_the_rest_is_followed() {
     assert_eq!(heard, ["!/t/secret Some(NoAuth)", "+/t/a=1", "+/t=0", "Initialized"]);
 }
 
-#[tokio::test]
-async fn many_nodes_are_read_in_a_pipeline() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn many_nodes_are_read_in_a_pipeline(world: &World) {
+    let client = world.client().await;
     client.create("/t", "").await.unwrap();
     let created: Vec<_> =
         (0..2_000).map(|n| client.create(format!("/t/{n}"), n.to_string()).send()).collect();

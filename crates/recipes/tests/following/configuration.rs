@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zabra_recipes::Error;
 use zabra_recipes::configuration::{Configuration, ConfigurationState, Json};
 
-use crate::support::{client, server, soon, until};
+use crate::support::{World, soon, until};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Limits {
@@ -25,10 +25,8 @@ fn in_force(config: &Config) -> Option<u32> {
     config.current().map(|current| current.value.0.connections)
 }
 
-#[tokio::test]
-async fn everybody_follows_what_one_sets() {
-    let server = server().await;
-    let (one, two) = (client(&server).await, client(&server).await);
+pub(crate) async fn everybody_follows_what_one_sets(world: &World) {
+    let (one, two) = (world.client().await, world.client().await);
     let writer = soon("a writer", Config::open(&one, "/config/limits")).await.unwrap();
     let reader = soon("a reader", Config::open(&two, "/config/limits")).await.unwrap();
     assert!(matches!(reader.state(), ConfigurationState::Absent(None)));
@@ -79,18 +77,16 @@ async fn everybody_follows_what_one_sets() {
     soon("the end", async { while changes.next().await.is_some() {} }).await;
 }
 
-#[tokio::test]
-async fn no_update_is_lost_among_many_though_connections_break() {
+pub(crate) async fn no_update_is_lost_among_many_though_connections_break(world: &World) {
     const WRITERS: usize = 4;
     const UPDATES: usize = 25;
-    let server = Arc::new(server().await);
-    let first = client(&server).await;
+    let first = world.client().await;
     let config = soon("the configuration", Configuration::<String>::open(&first, "/list")).await.unwrap();
     soon("the creation", config.create(&String::new())).await.unwrap();
     let left = Arc::new(AtomicUsize::new(WRITERS));
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
-        let client = client(&server).await;
+        let client = world.client().await;
         let left = left.clone();
         writers.push(tokio::spawn(async move {
             let config = Configuration::<String>::open(&client, "/list").await.unwrap();
@@ -105,7 +101,7 @@ async fn no_update_is_lost_among_many_though_connections_break() {
         }));
     }
     while left.load(Ordering::Relaxed) > 0 {
-        server.cut_all().await;
+        world.cut_all().await;
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
     }
     for writer in writers {
@@ -120,10 +116,8 @@ async fn no_update_is_lost_among_many_though_connections_break() {
     }
 }
 
-#[tokio::test]
-async fn a_configuration_goes_on_after_a_restart_and_in_the_next_session() {
-    let server = server().await;
-    let (one, two) = (client(&server).await, client(&server).await);
+pub(crate) async fn a_configuration_goes_on_after_a_restart_and_in_the_next_session(world: &World) {
+    let (one, two) = (world.client().await, world.client().await);
     let reader = soon("a reader", Configuration::<Bytes>::open(&one, "/config")).await.unwrap();
     let writer = soon("a writer", Configuration::<Bytes>::open(&two, "/config")).await.unwrap();
     let is = |text: &'static str| {
@@ -132,12 +126,12 @@ async fn a_configuration_goes_on_after_a_restart_and_in_the_next_session() {
     };
     soon("the value", writer.set(&Bytes::from_static(b"1"))).await.unwrap();
     until("the first", is("1")).await;
-    server.expire(one.session_id()).await.unwrap();
+    world.expire(one.session_id()).await;
     soon("the value", writer.set(&Bytes::from_static(b"2"))).await.unwrap();
     until("the second", is("2")).await;
-    server.kill().await;
+    world.kill().await;
     assert!(is("2")());
-    server.restart().await.unwrap();
+    world.restart().await;
     soon("the value", writer.set(&Bytes::from_static(b"3"))).await.unwrap();
     until("the third", is("3")).await;
 }

@@ -9,7 +9,7 @@ use zabra_recipes::discovery::{
     Discovery, DownPolicy, LeastLoaded, RoundRobin, ServiceInstance, ServiceType, Sticky,
 };
 
-use crate::support::{client, server, soon, until};
+use crate::support::{World, soon, until};
 
 fn discovery(client: &Client) -> Discovery {
     Discovery::new(client, "/services").unwrap()
@@ -19,10 +19,8 @@ fn instance(id: &str) -> ServiceInstance {
     ServiceInstance::new("web").id(id).address("10.0.0.1").port(80)
 }
 
-#[tokio::test]
-async fn instances_are_nodes_with_json() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn instances_are_nodes_with_json(world: &World) {
+    let client = world.client().await;
     let discovery = discovery(&client);
     assert!(discovery.services().await.unwrap().is_empty());
     let web = soon("a", discovery.register(instance("a"))).await.unwrap();
@@ -57,10 +55,8 @@ async fn instances_are_nodes_with_json() {
     assert!(discovery.register(ServiceInstance::new("a/b")).await.is_err());
 }
 
-#[tokio::test]
-async fn registrations_survive_expiry_and_a_restart() {
-    let server = server().await;
-    let (serving, asking) = (client(&server).await, client(&server).await);
+pub(crate) async fn registrations_survive_expiry_and_a_restart(world: &World) {
+    let (serving, asking) = (world.client().await, world.client().await);
     let registration = soon("a", discovery(&serving).register(instance("a"))).await.unwrap();
     let cache = soon("the cache", discovery(&asking).cache("web")).await.unwrap();
     assert_eq!(cache.instances().len(), 1);
@@ -70,21 +66,19 @@ async fn registrations_survive_expiry_and_a_restart() {
     assert_eq!(changed[0].port, Some(81));
 
     let expired = serving.session_id();
-    server.expire(expired).await.unwrap();
+    world.expire(expired).await;
     until("a new node", || serving.session_id() != expired && cache.instances().len() == 1).await;
-    server.kill().await;
+    world.kill().await;
     assert_eq!(cache.instances().len(), 1);
-    server.restart().await.unwrap();
+    world.restart().await;
     // The sessions of both have time to come back; nothing is lost on the way.
     soon("another instance", discovery(&asking).register(instance("b"))).await.map(std::mem::forget).unwrap();
     until("both", || cache.instances().len() == 2).await;
     assert_eq!(cache.instances()[0].port, Some(81));
 }
 
-#[tokio::test]
-async fn a_process_that_starts_again_replaces_its_old_node() {
-    let server = server().await;
-    let (before, after) = (client(&server).await, client(&server).await);
+pub(crate) async fn a_process_that_starts_again_replaces_its_old_node(world: &World) {
+    let (before, after) = (world.client().await, world.client().await);
     let old = soon("the old one", discovery(&before).register(instance("a"))).await.unwrap();
     old.leave().await;
     let new = soon("the new one", discovery(&after).register(instance("a").port(90))).await.unwrap();
@@ -93,10 +87,8 @@ async fn a_process_that_starts_again_replaces_its_old_node() {
     assert_eq!(discovery(&before).instance("web", "a").await.unwrap().unwrap(), new.instance());
 }
 
-#[tokio::test]
-async fn a_provider_balances_over_what_is_up() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_provider_balances_over_what_is_up(world: &World) {
+    let client = world.client().await;
     let discovery = discovery(&client);
     let provider = discovery
         .provider("web")
@@ -139,10 +131,8 @@ async fn a_provider_balances_over_what_is_up() {
     assert_eq!(provider.instance().unwrap().id, "c");
 }
 
-#[tokio::test]
-async fn sticky_and_round_robin_follow_the_instances() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn sticky_and_round_robin_follow_the_instances(world: &World) {
+    let client = world.client().await;
     let discovery = discovery(&client);
     let a = soon("a", discovery.register(instance("a"))).await.unwrap();
     let _b = soon("b", discovery.register(instance("b"))).await.unwrap();

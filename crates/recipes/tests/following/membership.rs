@@ -3,16 +3,14 @@
 use bytes::Bytes;
 use zabra_recipes::membership::{GroupMember, Members, Party, PartyStyle};
 
-use crate::support::{client, server, soon, until};
+use crate::support::{World, soon, until};
 
 fn payload(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-#[tokio::test]
-async fn members_see_one_another_come_change_and_leave() {
-    let server = server().await;
-    let (one, two) = (client(&server).await, client(&server).await);
+pub(crate) async fn members_see_one_another_come_change_and_leave(world: &World) {
+    let (one, two) = (world.client().await, world.client().await);
     let a = soon("a", GroupMember::join(&one, "/group", "a", "1")).await.unwrap();
     let b = soon("b", GroupMember::join(&two, "/group", "b", "2")).await.unwrap();
     let watcher = soon("the watcher", Members::of(&two, "/group")).await.unwrap();
@@ -23,7 +21,7 @@ async fn members_see_one_another_come_change_and_leave() {
     soon("the payload", b.set_payload("3")).await.unwrap();
     until("the payload", || a.members().current().get("b") == Some(&payload("3"))).await;
 
-    server.expire(one.session_id()).await.unwrap();
+    world.expire(one.session_id()).await;
     until("a is back", || a.members().contains("a") && a.members().contains("b")).await;
     soon("leaving", b.leave()).await.unwrap();
     until("b is gone", || !a.members().contains("b") && !watcher.contains("b")).await;
@@ -31,10 +29,8 @@ async fn members_see_one_another_come_change_and_leave() {
     assert!(GroupMember::start(&one, "/group", "no/id", "").is_err());
 }
 
-#[tokio::test]
-async fn parties_have_the_names_of_kazoo() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn parties_have_the_names_of_kazoo(world: &World) {
+    let client = world.client().await;
     let party = Party::new(&client, "/party", PartyStyle::Data);
     assert_eq!(party.size().await.unwrap(), 0);
     let one = soon("one", party.join("first")).await.unwrap();
@@ -47,7 +43,7 @@ async fn parties_have_the_names_of_kazoo() {
     let marked = names.iter().filter(|name| name.ends_with("__party__") && name.len() == 32 + 9);
     assert_eq!(marked.count(), 2);
 
-    server.expire(client.session_id()).await.unwrap();
+    world.expire(client.session_id()).await;
     soon("they are back", async {
         while party.size().await.unwrap_or(0) < 2 {
             tokio::task::yield_now().await;

@@ -6,17 +6,15 @@ use zabra_client::{Acl, CreateMode, Perms};
 use zabra_recipes::Error;
 use zabra_recipes::persistent::{NodeState, PersistentNode, PersistentTtlNode};
 
-use crate::support::{client, server, soon, until};
+use crate::support::{World, soon, until};
 
 async fn text(client: &zabra_client::Client, path: &str) -> Option<String> {
     let data = client.get(path).await.ok().map(|(data, _)| data);
     data.map(|data| String::from_utf8_lossy(&data).into_owned())
 }
 
-#[tokio::test]
-async fn a_node_comes_back_in_every_mode() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_node_comes_back_in_every_mode(world: &World) {
+    let client = world.client().await;
     for (mode, protected) in [
         (CreateMode::Persistent, false),
         (CreateMode::Ephemeral, false),
@@ -59,15 +57,13 @@ async fn a_node_comes_back_in_every_mode() {
     assert!(client.children("/deep/down").await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_node_survives_expiry_cuts_and_restarts_with_its_last_data() {
-    let server = server().await;
-    let keeper = client(&server).await;
-    let other = client(&server).await;
+pub(crate) async fn a_node_survives_expiry_cuts_and_restarts_with_its_last_data(world: &World) {
+    let keeper = world.client().await;
+    let other = world.client().await;
     let node = soon("the node", PersistentNode::builder(&keeper, "/n", "1").create()).await.unwrap();
     let first = keeper.session_id();
 
-    server.expire(first).await.unwrap();
+    world.expire(first).await;
     soon("the node of the next session", async {
         while other.exists("/n").await.unwrap().is_none_or(|stat| stat.ephemeral_owner == first.raw()) {
             tokio::task::yield_now().await;
@@ -77,22 +73,19 @@ async fn a_node_survives_expiry_cuts_and_restarts_with_its_last_data() {
     soon("the data", node.set_data("2")).await.unwrap();
     assert_eq!((text(&other, "/n").await.as_deref(), &*node.data()), (Some("2"), &b"2"[..]));
 
-    server.kill().await;
+    world.kill().await;
     until("doubt", || matches!(node.state(), NodeState::InDoubt { .. })).await;
     let set = node.set_data("3");
-    let (written, restarted) = soon("the restart", async { tokio::join!(set, server.restart()) }).await;
-    restarted.unwrap();
+    let (written, ()) = soon("the restart", async { tokio::join!(set, world.restart()) }).await;
     written.unwrap();
     soon("in place", node.in_place()).await.unwrap();
-    let reader = client(&server).await;
+    let reader = world.client().await;
     assert_eq!(text(&reader, "/n").await.as_deref(), Some("3"));
     assert_eq!(reader.exists("/n").await.unwrap().unwrap().ephemeral_owner, keeper.session_id().raw());
 }
 
-#[tokio::test]
-async fn another_session_is_waited_for_or_taken_over_from() {
-    let server = server().await;
-    let (one, two) = (client(&server).await, client(&server).await);
+pub(crate) async fn another_session_is_waited_for_or_taken_over_from(world: &World) {
+    let (one, two) = (world.client().await, world.client().await);
     let first = soon("the first", PersistentNode::builder(&one, "/n", "one").create()).await.unwrap();
     let second = PersistentNode::builder(&two, "/n", "two").start().unwrap();
     until("waiting", || matches!(second.state(), NodeState::Waiting { .. })).await;
@@ -102,7 +95,7 @@ async fn another_session_is_waited_for_or_taken_over_from() {
     soon("the second", second.in_place()).await.unwrap();
     assert_eq!(text(&two, "/n").await.as_deref(), Some("two"));
 
-    let three = client(&server).await;
+    let three = world.client().await;
     let third = PersistentNode::builder(&three, "/n", "three").take_over();
     let third = soon("the third", third.create()).await.unwrap();
     assert_eq!(text(&three, "/n").await.as_deref(), Some("three"));
@@ -119,10 +112,8 @@ async fn another_session_is_waited_for_or_taken_over_from() {
     .await;
 }
 
-#[tokio::test]
-async fn an_existing_persistent_node_is_given_the_data() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn an_existing_persistent_node_is_given_the_data(world: &World) {
+    let client = world.client().await;
     client.create("/n", "old").await.unwrap();
     let node = PersistentNode::builder(&client, "/n", "new").mode(CreateMode::Persistent);
     let node = soon("the node", node.create()).await.unwrap();
@@ -131,10 +122,8 @@ async fn an_existing_persistent_node_is_given_the_data() {
     assert!(client.exists("/n").await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn refusals_are_told() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn refusals_are_told(world: &World) {
+    let client = world.client().await;
     let read_only = [Acl::world(Perms::READ)];
     client.create("/closed", "").acl(read_only).await.unwrap();
     let refused = soon("the refusal", PersistentNode::builder(&client, "/closed/n", "").create()).await;
@@ -146,10 +135,8 @@ async fn refusals_are_told() {
     assert!(matches!(no_ttl, Err(Error::BadArgument(_))));
 }
 
-#[tokio::test]
-async fn a_node_ends_with_its_client() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_node_ends_with_its_client(world: &World) {
+    let client = world.client().await;
     let node = soon("the node", PersistentNode::builder(&client, "/n", "").create()).await.unwrap();
     client.close().await.unwrap();
     until("the end", || node.state() == NodeState::Closed).await;
@@ -157,15 +144,8 @@ async fn a_node_ends_with_its_client() {
     soon("the end", node.close()).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_ttl_node_is_there_while_it_is_refreshed_and_goes_afterwards() {
-    let server = zabra_embedded::Server::builder()
-        .set("extendedTypesEnabled", "true")
-        .set("znode.container.checkIntervalMs", "100")
-        .start()
-        .await
-        .unwrap();
-    let client = client(&server).await;
+pub(crate) async fn a_ttl_node_is_there_while_it_is_refreshed_and_goes_afterwards(world: &World) {
+    let client = world.client().await;
     let node = PersistentTtlNode::builder(&client, "/ttl/node", Duration::from_millis(400), "data");
     let node = soon("the node", node.create()).await.unwrap();
     // The child was set three times after it was created: longer than its time to live.
@@ -186,13 +166,11 @@ async fn a_ttl_node_is_there_while_it_is_refreshed_and_goes_afterwards() {
     .await;
 }
 
-#[tokio::test]
-async fn a_node_of_the_next_session_is_deleted_at_the_end() {
-    let server = server().await;
-    let client = client(&server).await;
+pub(crate) async fn a_node_of_the_next_session_is_deleted_at_the_end(world: &World) {
+    let client = world.client().await;
     let node = soon("the node", PersistentNode::builder(&client, "/n", "").create()).await.unwrap();
     let expired = client.session_id();
-    server.expire(expired).await.unwrap();
+    world.expire(expired).await;
     soon("the node of the next session", async {
         while client
             .exists("/n")
