@@ -164,7 +164,10 @@ impl ClientBuilder {
                 match state {
                     state if state.is_connected() => return Ok(()),
                     SessionState::Expired => return Err(Error::SessionExpired { outcome, op, path }),
-                    SessionState::AuthFailed => return Err(Error::AuthFailed { outcome, op, path }),
+                    SessionState::AuthFailed => {
+                        let reason = client.obstacle().unwrap_or_default();
+                        return Err(Error::AuthFailed { reason, outcome, op, path });
+                    }
                     SessionState::Closed => return Err(Error::SessionClosed { outcome, op, path }),
                     _ => {}
                 }

@@ -63,8 +63,10 @@ pub enum Error {
         path: String,
     },
     /// A server refused an authentication, which ends the session.
-    #[error("{op} {path}: authentication failed ({})", .outcome.words())]
+    #[error("{op} {path}: authentication failed: {reason} ({})", .outcome.words())]
     AuthFailed {
+        /// What the server or the mechanism has to say.
+        reason: String,
         /// What the request has done.
         outcome: Outcome,
         /// The operation.

@@ -169,7 +169,10 @@ pub(crate) fn from_failure(failure: Failure, op: OpCode, path: String) -> Error 
         Failure::ConnectionLost { sent } => Error::ConnectionLost { outcome: outcome(sent), op: name, path },
         Failure::SessionExpired => Error::SessionExpired { outcome: outcome(false), op: name, path },
         Failure::SessionClosed => Error::SessionClosed { outcome: outcome(false), op: name, path },
-        Failure::AuthFailed => Error::AuthFailed { outcome: outcome(false), op: name, path },
+        Failure::AuthFailed => {
+            let reason = "a server refused who this client says it is".to_owned();
+            Error::AuthFailed { reason, outcome: outcome(false), op: name, path }
+        }
         Failure::TooLarge { len, max } => Error::TooLarge { len, max, op: name, path },
         Failure::Overloaded { max } => Error::Overloaded { max, op: name, path },
         Failure::NotConnected { within } => Error::NotConnected { within, op: name, path },

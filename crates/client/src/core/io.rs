@@ -98,6 +98,8 @@ pub(crate) enum Output {
     Unwatched(WatcherId),
     /// The session or its state changed.
     Status(Status),
+    /// Something stands in the way; for people.
+    Obstacle(String),
     /// Nothing will ever be asked for again.
     Ended,
 }

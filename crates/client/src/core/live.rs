@@ -75,6 +75,7 @@ impl Core {
 
     fn misbehaved(&mut self, why: &Misbehaviour, out: &mut Vec<Output>) {
         tracing::warn!(session = %self.session.ticket().id, %why, "the server breaks the protocol");
+        out.push(Output::Obstacle(format!("the server breaks the protocol: {why}")));
         self.hang_up(out);
     }
 
@@ -141,6 +142,7 @@ impl Core {
             }
             Err(why) => {
                 tracing::warn!(session = %self.session.ticket().id, %why, "SASL authentication failed");
+                out.push(Output::Obstacle(format!("SASL: {why}")));
                 self.abandon_link(out);
                 self.finish(Failure::AuthFailed, SessionState::AuthFailed, out);
             }
@@ -181,6 +183,9 @@ impl Core {
                 out.extend(accepted.map(|id| Output::Done(id, Ok(Reply::nothing()))));
             }
             Xid::AUTH => {
+                let why = KeeperError::from_code(header.err).map(|refusal| refusal.to_string());
+                let why = why.unwrap_or_else(|| header.err.to_string());
+                out.push(Output::Obstacle(format!("a server refused the credentials: {why}")));
                 self.abandon_link(out);
                 self.finish(Failure::AuthFailed, SessionState::AuthFailed, out);
             }

@@ -304,6 +304,7 @@ impl Driver {
                 let dial = Arc::clone(&self.dial);
                 self.probe = Some(Box::pin(async move { dial::writes(&*dial, host).await }));
             }
+            Output::Obstacle(what) => self.shared.obstacle(what),
             Output::Ended => {
                 self.shared.end();
                 self.ended = true;

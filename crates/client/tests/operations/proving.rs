@@ -72,7 +72,7 @@ async fn digest_md5_with_a_genuine_server() {
     let other = limited().sasl(DigestMd5::new("bob", "other")).connect(&hosts).await.unwrap();
     assert!(other.get("/hers").await.unwrap_err().is_no_auth());
     let liar = limited().sasl(DigestMd5::new("ann", "guess")).connect(&hosts).await;
-    assert!(matches!(liar, Err(Error::AuthFailed { .. })), "{liar:?}");
+    assert!(matches!(&liar, Err(Error::AuthFailed { reason, .. }) if reason.contains("(-124)")), "{liar:?}");
 
     // It is proved again on each connection, before anything that waits.
     let (_, watch) = client.get("/hers").watch().await.unwrap();
@@ -99,5 +99,6 @@ async fn digest_md5_with_a_genuine_server() {
 async fn a_server_without_sasl_is_no_proof() {
     let server = zabra_server().await;
     let client = limited().sasl(DigestMd5::new("ann", "secret")).connect(&server.connect_string()).await;
-    assert!(matches!(client, Err(Error::AuthFailed { .. })), "{client:?}");
+    let error = client.unwrap_err().to_string();
+    assert!(error.contains("SASL: the server offers no DIGEST-MD5"), "{error}");
 }

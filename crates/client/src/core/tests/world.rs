@@ -418,6 +418,7 @@ impl World {
                 Output::Resolve(host) => self.resolving = Some(host),
                 Output::Dial(_, addr) => self.dialling = Some(usize::from(addr.port())),
                 Output::Probe(host) => self.probing = Some(usize::from(host.port)),
+                Output::Obstacle(_) => {}
                 Output::Ended => self.ended = true,
             }
         }
