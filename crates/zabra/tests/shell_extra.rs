@@ -1,4 +1,4 @@
-//! The shell's commands that zkCli does not have, against a real server.
+//! The shell's commands that zkCli does not have, against Zabra and against a genuine server.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,18 +11,27 @@ use tempfile::TempDir;
 use zabra_client::blocking::Client;
 use zabra_client::{Acl, CreateMode, Perms};
 use zabra_embedded::blocking::Server;
+use zabra_testkit::{Genuine, JvmOptions, ServerSpec};
 
-/// A server with some nodes, and a client that holds the ephemeral ones.
+/// A place on a server with some nodes, and a client that holds the ephemeral ones.
 struct World {
-    server: Server,
+    connect: String,
+    /// Only Zabra runs inside a test.
+    server: Option<Server>,
     client: Client,
     dir: TempDir,
 }
 
 impl World {
+    /// On a server of its own.
     fn new() -> Self {
         let server = Server::builder().set("4lw.commands.whitelist", "*").start_blocking().unwrap();
-        let client = Client::connect(&server.connect_string()).unwrap();
+        let connect = server.connect_string();
+        Self { server: Some(server), ..Self::at(connect) }
+    }
+
+    fn at(connect: String) -> Self {
+        let client = Client::connect(&connect).unwrap();
         for (path, data) in [
             ("/app", ""),
             ("/app/config", "{\"colour\":\"green\"}"),
@@ -34,12 +43,12 @@ impl World {
         client.create("/app/config/key", [0xff, 0x00]).wait().unwrap();
         client.create("/app/empty", "").null().wait().unwrap();
         client.create("/app/members/a", "host-1").ephemeral().wait().unwrap();
-        Self { server, client, dir: TempDir::new().unwrap() }
+        Self { connect, server: None, client, dir: TempDir::new().unwrap() }
     }
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zabra"));
-        command.args(["shell", "-server", &self.server.connect_string()]).args(words);
+        command.args(["shell", "-server", &self.connect]).args(words);
         command.env_remove("VISUAL").env_remove("EDITOR").stdin(Stdio::null());
         command
     }
@@ -89,9 +98,51 @@ impl World {
     }
 }
 
-#[test]
-fn trees_are_drawn() {
-    let world = World::new();
+macro_rules! on_both {
+    ($($body:ident,)*) => {
+        /// Each on a Zabra of its own.
+        mod zabra {
+            $(#[test]
+            fn $body() {
+                super::$body(&super::World::new());
+            })*
+        }
+
+        /// All on one genuine server, each below a node of its own.
+        #[test]
+        fn on_a_genuine_server() {
+            let Some(genuine) = Genuine::find_or_skip("the shell's own commands on a genuine server") else { return };
+            let spec = ServerSpec::new(genuine.program(&JvmOptions::small()));
+            let mut server = spec.with("4lw.commands.whitelist", "*").start().unwrap();
+            let root = Client::connect(&server.addr().to_string()).unwrap();
+            $(
+                let place = concat!("/", stringify!($body));
+                root.create(place, "").wait().unwrap();
+                let world = World::at(format!("{}{place}", server.addr()));
+                $body(&world);
+                world.client.close().unwrap();
+            )*
+            server.stop().unwrap();
+        }
+    };
+}
+
+on_both! {
+    trees_are_drawn,
+    nodes_are_found_by_name_size_and_owner,
+    data_is_searched,
+    data_is_shown_as_what_it_is,
+    subtrees_are_copied_and_moved,
+    what_is_too_large_for_one_transaction_goes_in_several,
+    exports_come_back,
+    changes_are_followed,
+    data_is_edited,
+    an_edit_does_not_overwrite_somebody_elses,
+    locks_are_explained,
+    sessions_are_listed_with_their_nodes,
+}
+
+fn trees_are_drawn(world: &World) {
     let session = format!("{:#x}", world.client.asynchronous().session_id().raw());
     assert_eq!(
         world.told(&["tree", "/app"]),
@@ -120,9 +171,7 @@ fn trees_are_drawn() {
     assert_eq!(world.refused(&["tree", "/nothing"]), "Node does not exist: /nothing\n");
 }
 
-#[test]
-fn nodes_are_found_by_name_size_and_owner() {
-    let world = World::new();
+fn nodes_are_found_by_name_size_and_owner(world: &World) {
     let session = format!("{:#x}", world.client.asynchronous().session_id().raw());
     let cases: [(&[&str], &[&str]); 8] = [
         (&["/app", "^[de]"], &["/app/config/db", "/app/empty"]),
@@ -142,9 +191,7 @@ fn nodes_are_found_by_name_size_and_owner() {
     assert!(world.refused(&["find", "/app", "--owner", "me"]).contains("no session"));
 }
 
-#[test]
-fn data_is_searched() {
-    let world = World::new();
+fn data_is_searched(world: &World) {
     assert_eq!(world.told(&["grep", "^u", "/app"]), "/app/config/db:url=db:5432\n/app/config/db:user=me\n");
     assert_eq!(world.told(&["grep", "-n", "USER", "-i"]), "/app/config/db:2:user=me\n");
     assert_eq!(world.told(&["grep", "-l", "o", "/app"]), "/app/config\n/app/members/a\n");
@@ -156,9 +203,7 @@ fn data_is_searched() {
     assert_eq!(world.refused(&["grep", "nothing", "/app"]), "");
 }
 
-#[test]
-fn data_is_shown_as_what_it_is() {
-    let world = World::new();
+fn data_is_shown_as_what_it_is(world: &World) {
     assert_eq!(world.told(&["view", "/app/config"]), "{\n  \"colour\": \"green\"\n}\n");
     assert_eq!(world.told(&["view", "/app/config/db"]), "url=db:5432\nuser=me\n");
     assert!(world.told(&["view", "/app/config/key"]).contains("|00000000| ff 00 "));
@@ -171,9 +216,7 @@ fn data_is_shown_as_what_it_is() {
     );
 }
 
-#[test]
-fn subtrees_are_copied_and_moved() {
-    let world = World::new();
+fn subtrees_are_copied_and_moved(world: &World) {
     let acl = [Acl::new(Perms::READ | Perms::ADMIN, "world", "anyone")];
     world.client.set_acl("/app/config/db", acl.clone()).wait().unwrap();
     let before = world.below("/app");
@@ -205,9 +248,7 @@ fn subtrees_are_copied_and_moved() {
     assert!(world.client.exists("/copy").wait().unwrap().is_none());
 }
 
-#[test]
-fn what_is_too_large_for_one_transaction_goes_in_several() {
-    let world = World::new();
+fn what_is_too_large_for_one_transaction_goes_in_several(world: &World) {
     world.client.create("/large", "").wait().unwrap();
     let pending: Vec<_> = (0..1500)
         .map(|number| world.client.create(format!("/large/n{number}"), vec![b'x'; 900]).send())
@@ -220,9 +261,7 @@ fn what_is_too_large_for_one_transaction_goes_in_several() {
     assert_eq!(world.data("/moved/n1499"), [b'x'; 900]);
 }
 
-#[test]
-fn exports_come_back() {
-    let world = World::new();
+fn exports_come_back(world: &World) {
     let file = world.file("app.json");
     let acl = [Acl::new(Perms::ALL, "world", "anyone"), Acl::new(Perms::READ, "ip", "10.0.0.0/8")];
     world.client.set_acl("/app/empty", acl.clone()).wait().unwrap();
@@ -337,10 +376,8 @@ impl Drop for Following {
     }
 }
 
-#[test]
-fn changes_are_followed() {
-    let world = World::new();
-    let mut following = Following::start(&world, &["watch", "/app", "--count", "4", "--json"]);
+fn changes_are_followed(world: &World) {
+    let mut following = Following::start(world, &["watch", "/app", "--count", "4", "--json"]);
     world.client.set("/app/config", "new").wait().unwrap();
     let event: Value = serde_json::from_str(&following.line()).unwrap();
     assert_eq!(
@@ -376,13 +413,14 @@ fn who_follows_is_told_what_was_missed() {
         u64::from_str_radix(shell["session"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     let session = zabra_types::SessionId::from_raw(session.cast_signed());
 
-    world.server.cut(session).unwrap();
+    let server = world.server.as_ref().unwrap();
+    server.cut(session).unwrap();
     assert!(following.said().contains("the connection is lost"));
     assert_eq!(following.said(), "connected\n");
     world.client.set("/app/config", "2").wait().unwrap();
     assert!(following.line().contains(" changed /app/config"));
 
-    world.server.expire(session).unwrap();
+    server.expire(session).unwrap();
     let last = loop {
         let said = following.said();
         if !said.contains("connect") {
@@ -393,9 +431,7 @@ fn who_follows_is_told_what_was_missed() {
     assert_eq!(following.0.wait().unwrap().code(), Some(1));
 }
 
-#[test]
-fn data_is_edited() {
-    let world = World::new();
+fn data_is_edited(world: &World) {
     let edited = world.edit("sed -i s/green/red/ \"$1\"", &["edit", "/app/config"]);
     assert_eq!(edited.stdout, b"set /app/config (v1)\n", "{edited:?}");
     assert_eq!(world.data("/app/config"), b"{\"colour\":\"red\"}");
@@ -414,9 +450,7 @@ fn data_is_edited() {
     assert_eq!(world.data("/app/config/key"), [0xfe, 0x00]);
 }
 
-#[test]
-fn an_edit_does_not_overwrite_somebody_elses() {
-    let world = World::new();
+fn an_edit_does_not_overwrite_somebody_elses(world: &World) {
     let (begun, go) = (world.file("begun"), world.file("go"));
     let script = format!("echo mine > \"$1\"; cp \"$1\" {begun}; until [ -e {go} ]; do sleep 0.05; done");
     std::thread::scope(|scope| {
@@ -438,10 +472,8 @@ fn an_edit_does_not_overwrite_somebody_elses() {
     assert_eq!(world.data("/app/config"), b"theirs");
 }
 
-#[test]
-fn locks_are_explained() {
-    let world = World::new();
-    let other = Client::connect(&world.server.connect_string()).unwrap();
+fn locks_are_explained(world: &World) {
+    let other = Client::connect(&world.connect).unwrap();
     let clients = [&world.client, &other];
     let uuid = "01234567-89ab-cdef-0123-456789abcdef";
     let simple = uuid.replace('-', "");
@@ -484,9 +516,7 @@ fn locks_are_explained() {
     assert_eq!(world.told(&["locks", "/app"]), "");
 }
 
-#[test]
-fn sessions_are_listed_with_their_nodes() {
-    let world = World::new();
+fn sessions_are_listed_with_their_nodes(world: &World) {
     let session = format!("{:#x}", world.client.asynchronous().session_id().raw());
     let told = world.told(&["sessions", &session]);
     let mut lines = told.lines();

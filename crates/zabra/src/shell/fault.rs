@@ -52,6 +52,14 @@ impl Fault {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same without the Java class in front that zkCli shows.
+    pub(crate) fn without_class(self) -> Self {
+        match self.text.split_once(": ") {
+            Some((class, text)) if class.starts_with("org.apache.") => Self { text: text.to_owned(), ..self },
+            _ => self,
+        }
+    }
+
     /// The same as JSON.
     pub(crate) fn json(&self) -> Value {
         let mut value = json!({ "error": self.text });

@@ -112,7 +112,10 @@ impl Command {
 
     /// Sorts the words of a call, the command's name being the first.
     pub(crate) fn parse(&'static self, words: &[String]) -> Result<Parsed, Fault> {
-        let mut parsed = parse(&self.grammar, words)?;
+        let mut parsed = parse(&self.grammar, words).map_err(|fault| match self.is_own() {
+            true => fault.without_class(),
+            false => fault,
+        })?;
         if parsed.words.len() > 2 && LEGACY_WATCH.contains(&self.name) {
             // Old scripts write `get path watch`. The third word becomes the option, whatever it is.
             let mut words = words.to_vec();

@@ -83,6 +83,7 @@ fn copy<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         if at_once {
             plan.do_at_once(&client, moving).await?;
         } else {
+            call.out.note("too large for one transaction: others see it coming");
             create_all(&client, &plan.new, &Progress::of(plan.new.len(), "creating")).await?;
             if moving {
                 let progress = Progress::of(plan.old.len(), "deleting");
