@@ -1,10 +1,12 @@
 //! Locks and elections on a server, with connections cut, servers killed and sessions expired under them.
 
 mod blocking;
+mod chaos;
 mod election;
 mod faults;
 mod herd;
 mod latch;
+mod lossy;
 mod mutex;
 mod rwlock;
 mod semaphore;
