@@ -1,8 +1,8 @@
 //! A counter that several clients count up at the same time, each change made only if nobody was quicker.
 //!
 //! A change that fails because somebody was quicker is made again from what is there now. One whose connection broke
-//! settles itself: `idempotent` finds out whether it was made. For that, the data names who wrote it: two clients that
-//! both make a 5 out of the same 4 must not be taken for one.
+//! settles itself unless somebody else has counted on meanwhile: `idempotent` looks whether it was made. For that, the data
+//! names who wrote it: two clients that both make a 5 out of the same 4 must not be taken for one.
 //!
 //! `cargo run --release -p zabra-client --example counter [hosts]`
 

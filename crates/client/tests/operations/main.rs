@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod failing;
+mod failover;
 mod hostile;
 mod members;
 mod nodes;
