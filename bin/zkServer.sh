@@ -45,12 +45,21 @@ if [[ -n ${ZOO_DATADIR_AUTOCREATE_DISABLE:-} ]]; then
   # The server reads the switch itself.
 fi
 
-pid_file="${ZOOPIDFILE:-$data_dir/zookeeper_server.pid}"
+# Empty if nothing tells where it is.
+pid_file="${ZOOPIDFILE:-${data_dir:+$data_dir/zookeeper_server.pid}}"
 server=("$ZABRA" server "$ZOOCFG")
 out="$ZOO_LOG_DIR/zookeeper-${USER:-}-server-${HOSTNAME:-}.out"
 
+need_pid_file() {
+  if [[ -z $pid_file ]]; then
+    echo "Unable to determine dataDir from $ZOOCFG"
+    exit 1
+  fi
+}
+
 # The directories that the pid and the output go to.
 prepare() {
+  need_pid_file
   mkdir -p "$(dirname "$pid_file")" "$ZOO_LOG_DIR"
 }
 
@@ -82,6 +91,7 @@ start() {
 
 stop() {
   echo -n "Stopping zookeeper ... "
+  need_pid_file
   if [[ ! -f $pid_file ]]; then
     echo "no zookeeper to stop (could not find file $pid_file)"
     return

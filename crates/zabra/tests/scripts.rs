@@ -149,6 +149,17 @@ fn a_server_that_cannot_start_says_why() {
 }
 
 #[test]
+fn without_a_configuration_nothing_is_written() {
+    let install = Install::new("");
+    for words in [["start", "none.cfg"], ["stop", "none.cfg"]] {
+        let refused = install.server(&words);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stdout(&refused).contains(" ... Unable to determine dataDir from "), "{refused:?}");
+    }
+    assert_eq!(fs::read_dir(install.dir.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn the_environment_files_count() {
     let install = Install::new("");
     let pid_file = install.dir.path().join("run/zk.pid");
