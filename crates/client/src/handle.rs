@@ -57,7 +57,8 @@ pub(crate) struct WeakSession {
 #[derive(Debug)]
 pub(crate) struct Shared {
     status: Mutex<Status>,
-    listeners: Mutex<Vec<mpsc::UnboundedSender<SessionState>>>,
+    /// `None` once nothing will change any more.
+    listeners: Mutex<Option<Vec<mpsc::UnboundedSender<SessionState>>>>,
     /// What stood in the way of a connection most recently.
     obstacle: Mutex<Option<String>>,
     /// Requests without an answer.
@@ -86,7 +87,7 @@ impl Session {
         };
         let shared = Arc::new(Shared {
             status: Mutex::new(status),
-            listeners: Mutex::default(),
+            listeners: Mutex::new(Some(Vec::new())),
             obstacle: Mutex::default(),
             pending: AtomicUsize::new(0),
             pending_max,
@@ -157,9 +158,8 @@ impl Session {
     /// Every change of state from now on.
     pub(crate) fn states(&self) -> StateStream {
         let (sender, changes) = mpsc::unbounded_channel();
-        // Nobody listens to the end of a client that has ended: the stream is over at once.
-        if !self.wishes.is_closed() {
-            let mut listeners = lock(&self.shared.listeners);
+        // Nothing comes of a client that has ended: the stream is over at once.
+        if let Some(listeners) = &mut *lock(&self.shared.listeners) {
             // Those who have gone would stay until the next change: let go of them instead of growing.
             if listeners.len() == listeners.capacity() {
                 listeners.retain(|listener| !listener.is_closed());
@@ -221,7 +221,8 @@ impl Shared {
     pub(crate) fn tell(&self, status: Status) {
         let before = std::mem::replace(&mut *lock(&self.status), status).state;
         if before != status.state {
-            lock(&self.listeners).retain(|listener| listener.send(status.state).is_ok());
+            let mut listeners = lock(&self.listeners);
+            listeners.iter_mut().for_each(|all| all.retain(|listener| listener.send(status.state).is_ok()));
         }
     }
 
@@ -237,7 +238,7 @@ impl Shared {
 
     /// Nothing will change any more.
     pub(crate) fn end(&self) {
-        lock(&self.listeners).clear();
+        *lock(&self.listeners) = None;
     }
 }
 

@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod against;
+mod endings;
 mod life;
+mod servers;
