@@ -306,28 +306,27 @@ impl Core {
 
     /// The connection is gone.
     pub(crate) fn closed(&mut self, now: Now, written: u64, out: &mut Vec<Output>) {
-        let was_ours = matches!(self.link, Link::Greet { .. } | Link::Live(_) | Link::HangUp);
-        let lost_calls = self.fail_flying(written, out);
-        if !was_ours {
+        if !matches!(self.link, Link::Greet { .. } | Link::Live(_) | Link::HangUp) {
+            self.fail_flying(written, out);
             return;
         }
-        if lost_calls {
+        let spread = RECONNECT_SPREAD.mul_f64(self.random.f64());
+        self.link = Link::Pause { until: now + spread, host: None };
+        let was_connected = self.told.is_some_and(|told| told.state.is_connected());
+        if was_connected {
+            self.tell(SessionState::Disconnected, out);
+        }
+        if self.fail_flying(written, out) {
             // They were submitted before the break, and what was before them may not have happened.
-            let lost = Failure::ConnectionLost { sent: false };
-            self.fail_waiting(lost, out);
+            self.fail_waiting(Failure::ConnectionLost { sent: false }, out);
+        }
+        if was_connected && !self.options.reset_watches {
+            self.end_watches(SessionState::Disconnected, out);
         }
         self.wire.reset();
         self.auth.disconnected();
         if let Some(leave) = &mut self.leave {
             leave.said = false;
-        }
-        let spread = RECONNECT_SPREAD.mul_f64(self.random.f64());
-        self.link = Link::Pause { until: now + spread, host: None };
-        if self.told.is_some_and(|told| told.state.is_connected()) {
-            self.tell(SessionState::Disconnected, out);
-            if !self.options.reset_watches {
-                self.end_watches(SessionState::Disconnected, out);
-            }
         }
     }
 }

@@ -288,11 +288,12 @@ impl Core {
             self.finish(Failure::SessionExpired, SessionState::Expired, out);
             return;
         }
+        self.session.renew();
+        self.link = Link::begin(now);
+        // Whoever is told of a failure finds the state that explains it.
+        self.tell(SessionState::Expired, out);
         self.fail_waiting(Failure::SessionExpired, out);
         self.end_watches(SessionState::Expired, out);
-        self.session.renew();
-        self.tell(SessionState::Expired, out);
-        self.link = Link::begin(now);
     }
 
     /// The client is over.
@@ -300,11 +301,11 @@ impl Core {
         self.over = Some(why);
         self.link = Link::Over;
         self.wire.reset();
+        self.session.end();
+        self.tell(state, out);
         self.fail_waiting(why, out);
         out.extend(self.auth.end().map(|id| Output::Done(id, Err(why))));
         self.end_watches(state, out);
-        self.session.end();
-        self.tell(state, out);
         for id in self.leave.take().into_iter().flat_map(|leave| leave.waiters) {
             out.push(Output::Done(id, Ok(Reply::nothing())));
         }

@@ -12,11 +12,13 @@ pub(crate) enum Server {
 impl Server {
     /// Each kind there is. `test` is named when the genuine one is missing.
     pub(crate) async fn each(test: &str) -> Vec<Self> {
-        let mut servers = vec![Self::Zabra(Box::new(zabra_embedded::Server::start().await.unwrap()))];
+        let mut servers = vec![Self::Zabra(Box::new(
+            zabra_embedded::Server::builder().set("maxSessionTimeout", "60000").start().await.unwrap(),
+        ))];
         if let Some(genuine) = Genuine::find_or_skip(test) {
             let program = genuine.program(&JvmOptions::small());
             let server = tokio::task::spawn_blocking(move || {
-                let spec = ServerSpec::new(program).with("tickTime", "500").with("minSessionTimeout", "500");
+                let spec = ServerSpec::new(program).with("maxSessionTimeout", "60000");
                 spec.start().unwrap()
             });
             servers.push(Self::Genuine(Box::new(server.await.unwrap())));

@@ -426,6 +426,10 @@ impl World {
     }
 
     fn done(&mut self, id: CallId, outcome: Result<Reply, Failure>) {
+        if let Err(Failure::ConnectionLost { .. }) = outcome {
+            let connected = self.status.is_some_and(|status| status.state.is_connected());
+            assert!(!connected, "a loss is told before the state that explains it");
+        }
         let at = id.0 as usize;
         let call = &mut self.calls[at];
         assert_eq!(call.outcome, None, "call {at} is answered once");
