@@ -52,6 +52,8 @@ pub enum Patience {
 /// All that touches the node is done by a task of its own, so that dropping this future at any point leaves no node
 /// behind: the task sees that nobody waits, and deletes it.
 pub(crate) async fn enter(entry: Entry, patience: Patience) -> Result<Option<Guard>> {
+    // No time is enough for a look, as for Curator.
+    let patience = if patience == Patience::Within(Duration::ZERO) { Patience::None } else { patience };
     let (grant, granted) = oneshot::channel();
     let contender = Contender { entry, grant, waits: !matches!(patience, Patience::None) };
     tokio::spawn(contender.run());

@@ -108,8 +108,11 @@ async fn the_impatient_leave_no_node() {
     let server = Server::start().await.unwrap();
     let client = connect(&server).await;
     let lock = Mutex::new(&client, "/lock").unwrap();
+    let free = lock.acquire_within(Duration::ZERO).await.unwrap().unwrap();
+    free.release().await.unwrap();
     let guard = lock.try_acquire().await.unwrap().unwrap();
     assert!(lock.try_acquire().await.unwrap().is_none());
+    assert!(lock.acquire_within(Duration::ZERO).await.unwrap().is_none());
     assert!(lock.acquire_within(Duration::from_millis(20)).await.unwrap().is_none());
     // One that is dropped while it waits.
     let waiting = tokio::spawn(lock.acquire());
