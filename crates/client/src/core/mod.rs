@@ -212,7 +212,7 @@ impl Core {
     }
 
     fn remove_watcher(&mut self, now: Now, watcher: WatcherId, out: &mut Vec<Output>) {
-        if self.calls.ask_for(watcher) {
+        if !self.watches.knows(watcher) && self.calls.ask_for(watcher) {
             // There is no watch yet. Once there is, it goes at once.
             self.watches.orphan(watcher);
             return;
@@ -220,12 +220,12 @@ impl Core {
         let last = self.watches.forget(watcher);
         out.push(Output::Unwatched(watcher));
         let Some((kind, path)) = last else { return };
-        // A one-shot watch that nobody waits for fires into the void: not worth a request. And a removal must not take
-        // along a watch that a request on its way is about to leave.
+        // A one-shot watch that nobody waits for fires into the void: not worth a request.
+        let Some(watches) = kind.removal() else { return };
+        // And a removal must not take along a watch that a request on its way is about to leave.
         if !self.link.takes_requests() || self.calls.may_watch(kind, &path) {
             return;
         }
-        let Some(watches) = kind.removal() else { return };
         let query = WatchQuery { path: (&*path).into(), watcher_type: watches.code() };
         self.calls.send_own(&Request::RemoveWatches(query), Errand::Own, &mut self.wire);
         self.link.sent(now);

@@ -125,6 +125,11 @@ impl Watches {
         self.paths.range((kind, "".into())..).next().is_some_and(|((first, _), _)| *first == kind)
     }
 
+    /// Whether this watcher's watch is set.
+    pub(crate) fn knows(&self, watcher: WatcherId) -> bool {
+        self.watchers.contains_key(&watcher)
+    }
+
     /// Nobody listens on behalf of this watcher any more. Returns what it watched, when it was the last one there.
     pub(crate) fn forget(&mut self, watcher: WatcherId) -> Option<(WatchKind, Arc<str>)> {
         let key = self.watchers.remove(&watcher)?;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod against;
+mod breaking;
 mod endings;
 mod life;
 mod servers;
