@@ -9,7 +9,7 @@ use super::Blocking;
 use crate::common::Result;
 use crate::discovery::{self, ServiceInstance, ServiceProvider, ServiceProviderBuilder};
 use crate::membership::{self, PartyStyle};
-use crate::persistent::{self, PersistentNodeBuilder, PersistentTtlNodeBuilder};
+use crate::persistent::{self, NodeState, PersistentNodeBuilder, PersistentTtlNodeBuilder};
 
 /// [`persistent::PersistentNode`], blocking. It has the same builder. Dropping it deletes the node in the background.
 pub type PersistentNode = Blocking<persistent::PersistentNode>;
@@ -67,6 +67,11 @@ impl PersistentNode {
     /// As [`persistent::PersistentNode::set_data`].
     pub fn set_data(&self, data: impl Into<Bytes>) -> Result<()> {
         self.wait_for(self.inner.set_data(data))
+    }
+
+    /// Calls `told` with the state and after every change, on the thread of the client: it must not block.
+    pub fn call_on_change(&self, told: impl FnMut(NodeState) + Send + 'static) {
+        self.wait_for(async { self.on_change(told) });
     }
 
     /// Deletes the node.
@@ -247,6 +252,11 @@ impl Registration {
 }
 
 impl ServiceCache {
+    /// Calls `told` with the instances and after every change, on the thread of the client: it must not block.
+    pub fn call_on_change(&self, told: impl FnMut(Vec<Arc<ServiceInstance>>) + Send + 'static) {
+        self.wait_for(async { self.on_change(told) });
+    }
+
     /// The changes from now on, one after another.
     pub fn wait_changes(&self) -> ServiceChanges {
         self.with(self.changes())

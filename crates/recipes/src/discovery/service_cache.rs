@@ -63,7 +63,7 @@ impl ServiceCache {
 
     /// The instances, in the order of their nodes' names.
     pub fn instances(&self) -> Vec<Arc<ServiceInstance>> {
-        self.known.instances.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.known.instances()
     }
 
     /// Whether the instances are the present ones, as far as a connected client knows.
@@ -77,9 +77,27 @@ impl ServiceCache {
         let seen = progress.borrow().changes;
         ServiceChanges { cache: self.clone(), progress, seen }
     }
+
+    /// Calls back with the instances as they are and after every change, on a task of its own, while the service is
+    /// followed.
+    pub fn on_change(&self, mut told: impl FnMut(Vec<Arc<ServiceInstance>>) + Send + 'static) {
+        let mut progress = self.known.progress.subscribe();
+        progress.mark_changed();
+        let known = Arc::downgrade(&self.known);
+        tokio::spawn(async move {
+            while progress.changed().await.is_ok() && !progress.borrow_and_update().closed {
+                let Some(known) = known.upgrade() else { return };
+                told(known.instances());
+            }
+        });
+    }
 }
 
 impl Known {
+    fn instances(&self) -> Vec<Arc<ServiceInstance>> {
+        self.instances.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     fn hear(&self, event: CacheEvent, source: &crate::cache::WeakCache) {
         let changed = match event {
             CacheEvent::Created(node) | CacheEvent::Changed { new: node, .. } => {

@@ -144,6 +144,20 @@ impl PersistentNode {
         NodeStates { state: self.state.clone() }
     }
 
+    /// Calls back with the state as it is and after every change, on a task of its own, until the node is kept no longer
+    /// ([`NodeState::Closed`] is the last). A change may be passed over when the next follows at once.
+    pub fn on_change(&self, mut told: impl FnMut(NodeState) + Send + 'static) {
+        let mut states = self.states();
+        tokio::spawn(async move {
+            let mut state = states.current();
+            while state != NodeState::Closed {
+                told(state);
+                state = states.next().await;
+            }
+            told(state);
+        });
+    }
+
     /// Where the node is, when it is in place or was when last seen.
     pub fn path(&self) -> Option<String> {
         match &*self.state.borrow() {

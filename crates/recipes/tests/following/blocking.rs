@@ -8,7 +8,7 @@ use zabra_recipes::blocking::{Cache, Configuration, Discovery, GroupMember, Memb
 use zabra_recipes::cache::{self, CacheEvent};
 use zabra_recipes::discovery::ServiceInstance;
 use zabra_recipes::membership::PartyStyle;
-use zabra_recipes::persistent;
+use zabra_recipes::persistent::{self, NodeState};
 
 #[test]
 fn everything_that_follows_can_be_waited_for() {
@@ -40,9 +40,16 @@ fn everything_that_is_kept_can_be_kept_without_a_runtime() {
     let client = Client::connect(&server.connect_string()).unwrap();
     let node =
         PersistentNode::create(&client, persistent::PersistentNode::builder(&client, "/n", "1")).unwrap();
+    let (sender, heard) = mpsc::channel();
+    node.call_on_change(move |state| drop(sender.send(state)));
     node.set_data("2").unwrap();
     assert_eq!(&*client.get("/n").wait().unwrap().0, b"2");
     node.close().unwrap();
+    let heard: Vec<_> = heard.iter().collect();
+    assert!(
+        matches!(&heard[..], [NodeState::InPlace { path, .. }, .., NodeState::Closed] if path == "/n"),
+        "{heard:?}"
+    );
     assert_eq!(client.exists("/n").wait().unwrap(), None);
 
     let member = GroupMember::join(&client, "/group", "a", "x").unwrap();
@@ -58,6 +65,8 @@ fn everything_that_is_kept_can_be_kept_without_a_runtime() {
     let discovery = Discovery::new(&client, "/services").unwrap();
     let cache = discovery.cache("web").unwrap();
     let mut changes = cache.wait_changes();
+    let (sender, heard) = mpsc::channel();
+    cache.call_on_change(move |instances| drop(sender.send(instances.len())));
     let web = discovery.register(ServiceInstance::new("web").id("a")).unwrap();
     assert_eq!(changes.next().unwrap().len(), 1);
     let provider = discovery.load(discovery.provider("web")).unwrap();
@@ -67,5 +76,8 @@ fn everything_that_is_kept_can_be_kept_without_a_runtime() {
     web.unregister().unwrap();
     assert!(discovery.instances("web").unwrap().is_empty());
     assert_eq!(discovery.services().unwrap(), ["web"]);
+    drop((cache, changes));
+    let heard: Vec<_> = heard.iter().collect();
+    assert!(heard.contains(&1), "{heard:?}");
     client.close().unwrap();
 }
