@@ -17,7 +17,7 @@ use crate::common::session;
 
 /// How many reads are under way at a time.
 const READS_MAX: usize = 128;
-/// After what time reads are made again that failed for a passing reason although the connection stands.
+/// After what time reads are made again that failed for a passing reason, if the states of the session tell nothing.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// A read under way. Replies come in the order of the requests, so waiting for the first is waiting for any.
@@ -107,7 +107,7 @@ impl Driver {
         loop {
             match self.client.add_watch(&self.root, self.mode).await {
                 Ok(watch) => return Ok(watch),
-                Err(error) if error.is_passing() || error.is_session_over() => {
+                Err(error) if session::is_outage(&error) => {
                     if !session::connected(&self.client, &mut self.states).await {
                         return Err(Some(error));
                     }
@@ -195,12 +195,8 @@ impl Driver {
     fn answered(&mut self, ask: Ask, answer: Result<Answer, Error>) {
         match answer {
             Ok(answer) => self.step(|mirror, contents| mirror.answered(contents, ask, answer)),
-            // The states tell when there is a connection again, or another session.
-            Err(error) if error.is_connection_lost() || error.is_session_over() => {
-                self.reads.clear();
-                self.step(|mirror, _| mirror.lost());
-            }
-            Err(error) if error.is_passing() => {
+            Err(error) if session::is_outage(&error) => {
+                // The states tell sooner when there is a connection again, unless it was there all the time.
                 self.lost();
                 self.again_at = Some(Instant::now() + AGAIN_AFTER);
             }

@@ -229,7 +229,7 @@ impl Keeper {
                 Ok(())
             }
             Err(error) if error.is_no_node() => Ok(()),
-            Err(error) if error.is_passing() || error.is_session_over() => Err(error),
+            Err(error) if session::is_outage(&error) => Err(error),
             Err(error) if self.unwritten.is_empty() => {
                 // Somebody else's node which may be read but not written: it is in place all the same.
                 tracing::warn!(path, %error, "the data of a kept node cannot be written");
@@ -291,7 +291,7 @@ impl Keeper {
         let path = self.path.clone().unwrap_or_default();
         if self.spec.take_over {
             match self.client.delete(&path).version(stat.version).await {
-                Err(error) if error.is_passing() || error.is_session_over() => {}
+                Err(error) if session::is_outage(&error) => {}
                 Err(error) if error.is_no_node() || error.is_bad_version() => {}
                 Err(error) => {
                     tracing::warn!(path, %error, "the place of a kept node cannot be taken over");
@@ -318,7 +318,7 @@ impl Keeper {
 
     /// A request failed.
     async fn fail(&mut self, error: ClientError, backoff: &mut Backoff) -> Option<End> {
-        if error.is_passing() || error.is_session_over() {
+        if session::is_outage(&error) {
             if !session::connected(&self.client, &mut self.states).await {
                 return Some(End::Client);
             }
@@ -365,7 +365,7 @@ impl Keeper {
         let mut backoff = Backoff::default();
         loop {
             match self.try_delete().await {
-                Err(error) if error.is_passing() || error.is_session_over() => {
+                Err(error) if session::is_outage(&error) => {
                     if !session::connected(&self.client, &mut self.states).await {
                         // An ephemeral node is gone with the session.
                         return if self.spec.mode.is_ephemeral() { Ok(()) } else { Err(error.into()) };

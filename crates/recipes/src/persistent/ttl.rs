@@ -8,7 +8,7 @@ use zabra_client::{Client, CreateMode, Error as ClientError};
 
 use super::{NodeState, NodeStates, PersistentNode, PersistentNodeBuilder};
 use crate::common::retry::Backoff;
-use crate::common::{Result, path};
+use crate::common::{Result, path, session};
 
 /// The child that is refreshed.
 const TOUCH_NAME: &str = "touch";
@@ -168,7 +168,7 @@ async fn keep_touching(client: Client, child: String, ttl: Duration, every: Dura
                 backoff = Backoff::default();
                 tokio::time::sleep(every).await;
             }
-            Err(error) if error.is_passing() || error.is_session_over() => backoff.pause().await,
+            Err(error) if session::is_outage(&error) => backoff.pause().await,
             Err(error) => {
                 tracing::debug!(child, %error, "a TTL node cannot be refreshed");
                 tokio::time::sleep(every).await;

@@ -2,8 +2,10 @@
 
 use std::sync::mpsc;
 
-use zabra_client::{Client, WatcherType};
+use zabra_client::{Client, Error, WatcherType};
 use zabra_recipes::cache::{Cache, CacheEvent, CacheEvents, CacheState};
+
+use zabra_recipes::persistent::{NodeState, PersistentNode};
 
 use crate::support::{World, soon, until};
 
@@ -147,6 +149,23 @@ pub(crate) async fn a_cache_goes_on_in_the_next_session(world: &World) {
     assert_ne!(follower.session_id(), expired);
     writer.set("/t/a", "2").await.unwrap();
     until("the watch of the new session", || contents(&cache) == ["/t=0", "/t/a=2"]).await;
+}
+
+pub(crate) async fn requests_that_do_not_wait_are_no_hindrance(world: &World) {
+    let impatient = world.impatient_client().await;
+    let writer = world.client().await;
+    create_all(&writer, &[("/t", "0")]).await;
+    let cache = soon("the cache", Cache::tree(&impatient, "/t").load()).await.unwrap();
+    let node = PersistentNode::builder(&impatient, "/t/n", "1");
+    let node = soon("the node", node.create()).await.unwrap();
+    world.kill().await;
+    until("doubt", || matches!(node.state(), NodeState::InDoubt { .. })).await;
+    let set = tokio::spawn(async move { (node.set_data("2").await, node) });
+    while !impatient.get("/t").await.is_err_and(|error| matches!(error, Error::NotConnected { .. })) {}
+    world.restart().await;
+    let (set, _node) = soon("the data", set).await.unwrap();
+    set.unwrap();
+    until("the contents", || contents(&cache) == ["/t=0", "/t/n=2"]).await;
 }
 
 pub(crate) async fn a_cache_ends_with_its_client(world: &World) {

@@ -7,6 +7,7 @@ mod blocking;
 mod cache;
 mod configuration;
 mod discovery;
+mod ensemble;
 mod membership;
 mod persistent;
 mod support;
@@ -45,6 +46,7 @@ bodies! {
     cache::what_was_missed_is_told_after_the_connection_is_back,
     cache::cuts_in_the_middle_of_everything_end_in_the_right_contents,
     cache::a_cache_goes_on_in_the_next_session,
+    cache::requests_that_do_not_wait_are_no_hindrance,
     cache::a_cache_ends_with_its_client,
     cache::a_dropped_cache_leaves_no_watch_behind,
     cache::unreadable_nodes_are_told_and_the_rest_is_followed,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use zabra_client::Client;
+use zabra_client::{Client, ClientBuilder};
 use zabra_embedded::Server;
 use zabra_testkit::{Genuine, JvmOptions, ServerProcess, ServerSpec};
 use zabra_types::SessionId;
@@ -79,8 +79,17 @@ impl World {
 
     /// Another client, which sees only the place of the body.
     pub(crate) async fn client(&self) -> Client {
+        self.connect(Client::builder()).await
+    }
+
+    /// One whose requests wait for a connection only for a moment.
+    pub(crate) async fn impatient_client(&self) -> Client {
+        self.connect(Client::builder().connect_within(Duration::from_secs(1))).await
+    }
+
+    async fn connect(&self, builder: ClientBuilder) -> Client {
         let hosts = self.server.hosts();
-        let connected = Client::builder().session_timeout(Duration::from_secs(10)).connect(&hosts);
+        let connected = builder.session_timeout(Duration::from_secs(10)).connect(&hosts);
         let client = soon("a session", connected).await.unwrap();
         client.ensure_path(&self.place).await.unwrap();
         self.clients.lock().unwrap().push(client.clone());
