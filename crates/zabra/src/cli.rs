@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchCommand;
+use zabra_auth::DigestAlgorithm;
+
 use crate::data::DataCommand;
 
 /// Apache ZooKeeper's job, done in Rust.
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     /// Measure any server that speaks the ZooKeeper protocol
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Print the identity of a user for ACLs and superDigest, as DigestAuthenticationProvider does
+    Digest(DigestArguments),
     /// Print which release of Apache ZooKeeper this speaks for, as zkServer.sh version does
     Version,
 }
@@ -68,6 +72,19 @@ pub(crate) struct AskArguments {
     pub(crate) server: String,
     /// The word
     pub(crate) word: String,
+}
+
+/// Arguments of `zabra digest`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What stands behind the arrow goes into an ACL, as in digest:USER:HASH:cdrwa, or into superDigest.")]
+pub(crate) struct DigestArguments {
+    /// user:password; - reads lines from standard input, out of sight of other users of the machine
+    #[arg(value_name = "USER:PASSWORD", required = true)]
+    pub(crate) users: Vec<String>,
+    /// The servers' DigestAuthenticationProvider.digestAlg
+    #[arg(long, default_value = "SHA1")]
+    pub(crate) algorithm: DigestAlgorithm,
 }
 
 /// Arguments of `zabra ensemble up`.

@@ -1,4 +1,4 @@
-//! Dates as the genuine tools print them: in the machine's time zone, and as Java 17 does in English. (From Java 20 on
+//! Dates, most of them as the genuine tools print them: in the machine's time zone, and as Java 17 does in English. (From Java 20 on
 //! the space before AM and PM is a narrow one; here it stays a plain space, which scripts can split at.)
 
 use jiff::Timestamp;
@@ -17,6 +17,16 @@ pub(crate) fn short_with_zone(millis: i64) -> String {
 /// As a `DateFormat` of medium dates and times does: `Jan 1, 1970, 12:00:00 AM`.
 pub(crate) fn medium(millis: i64) -> String {
     formatted(millis, "%b %-d, %Y, %-I:%M:%S %p")
+}
+
+/// By the second, in an order that sorts: `1970-01-01 00:00:00`.
+pub(crate) fn sortable(millis: i64) -> String {
+    formatted(millis, "%Y-%m-%d %H:%M:%S")
+}
+
+/// The time of day: `00:00:00.000`.
+pub(crate) fn time_of_day(millis: i64) -> String {
+    formatted(millis, "%H:%M:%S%.3f")
 }
 
 /// ISO 8601 in UTC, for JSON.

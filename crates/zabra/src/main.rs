@@ -4,6 +4,7 @@ mod ask;
 mod bench;
 mod cli;
 mod data;
+mod digest;
 mod ensemble;
 mod exit;
 mod java_time;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         cli::Command::Status(arguments) => status::run(&arguments),
         cli::Command::Shell(arguments) => shell::run(&arguments.words),
         cli::Command::Ask(arguments) => ask::run(&arguments),
+        cli::Command::Digest(arguments) => digest::run(&arguments),
         cli::Command::Data(command) => data::run(&command),
         cli::Command::Version => {
             stdio::print(&format!("Apache ZooKeeper, version {}", zabra_server::release()))

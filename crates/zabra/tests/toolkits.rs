@@ -225,6 +225,23 @@ fn snapshots_are_compared_alike() {
 }
 
 #[test]
+fn identities_are_hashed_alike() {
+    let Some(found) = Genuine::find_or_skip("identities_are_hashed_alike") else { return };
+    let class = "org.apache.zookeeper.server.auth.DigestAuthenticationProvider";
+    let users = ["super:secret", "a:b:c", "\u{e9}:\u{6f22}"];
+    let theirs = text(&genuine(&found, class, &users, ""));
+    let digest = |arguments: &[&str], input: &str| {
+        let mut zabra = Command::new(env!("CARGO_BIN_EXE_zabra"));
+        zabra.arg("digest");
+        text(&run(zabra, arguments, input))
+    };
+    assert_eq!(theirs.lines().count(), 3);
+    assert_eq!(digest(&users, ""), theirs);
+    assert_eq!(digest(&["-"], &users.join("\n")), theirs);
+    assert_eq!(digest(&["nobody"], ""), "");
+}
+
+#[test]
 fn what_is_no_log_or_snapshot_is_refused() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("log.1");

@@ -123,7 +123,7 @@ async fn tell(client: &Client, call: &Call, event: &WatchEvent) -> Result<(), Fa
         }
         return call.out.json(&value);
     }
-    let mut line = format!("{} {shown} {path}", paint.dim(&show::time_of_day(now)));
+    let mut line = format!("{} {shown} {path}", paint.dim(&java_time::time_of_day(now)));
     if let Some((data, stat)) = &read {
         let mut details = vec![format!("v{}", stat.version)];
         details.extend(show::details(stat));

@@ -240,7 +240,11 @@ impl Row {
             holds,
             role,
             session: show::session(contender.stat.ephemeral_owner),
-            since: format!("{} ({})", show::time(since), show::span(show::now().saturating_sub(since))),
+            since: format!(
+                "{} ({})",
+                java_time::sortable(since),
+                show::span(show::now().saturating_sub(since))
+            ),
             data: data.map(|data| show::preview(data, PREVIEW)).unwrap_or_default(),
             node: contender.path.rsplit('/').next().unwrap_or_default().to_owned(),
         }

@@ -40,24 +40,6 @@ pub(super) fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A time by the second, in the machine's zone.
-pub(super) fn time(milliseconds: i64) -> String {
-    local(milliseconds, "%Y-%m-%d %H:%M:%S")
-}
-
-/// The time of day, to the millisecond.
-pub(super) fn time_of_day(milliseconds: i64) -> String {
-    local(milliseconds, "%H:%M:%S%.3f")
-}
-
-fn local(milliseconds: i64, format: &str) -> String {
-    match jiff::Timestamp::from_millisecond(milliseconds) {
-        Ok(at) => at.to_zoned(jiff::tz::TimeZone::system()).strftime(format).to_string(),
-        // A time that a client made up.
-        Err(_) => format!("{milliseconds} ms"),
-    }
-}
-
 /// A session as ZooKeeper spells it.
 pub(super) fn session(owner: i64) -> String {
     format!("{owner:#x}")
