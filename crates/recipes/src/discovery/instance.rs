@@ -221,11 +221,11 @@ mod tests {
     const TEMPLATE: &str = "{scheme}://{address}:{port}/{name}/{ id }?t={registration-time-utc}&s={service-type}\
                             &x={nothing}&{[}{]}{ssl-port}";
 
-    /// What Curator 5.9 wrote, and the same instance made here. `testdata/instances/README.md` says how to record.
+    /// What Curator 5.9 wrote, and the same instance made here. `tests/golden/instances/README.md` says how to record.
     fn recorded() -> Vec<(&'static str, &'static str, ServiceInstance)> {
         macro_rules! golden {
             ($name:literal, $instance:expr) => {
-                ($name, include_str!(concat!("../../testdata/instances/", $name, ".json")), $instance)
+                ($name, include_str!(concat!("../../tests/golden/instances/", $name, ".json")), $instance)
             };
         }
         let at =
@@ -292,7 +292,7 @@ mod tests {
         for (name, golden, instance) in recorded() {
             assert_eq!(ServiceInstance::from_json(golden.as_bytes()).unwrap(), instance, "{name}");
         }
-        let explicit = include_bytes!("../../testdata/instances/minimal-enabled.json");
+        let explicit = include_bytes!("../../tests/golden/instances/minimal-enabled.json");
         assert!(ServiceInstance::from_json(explicit).unwrap().enabled);
     }
 

@@ -66,7 +66,9 @@ fn everything_that_is_kept_can_be_kept_without_a_runtime() {
     let cache = discovery.cache("web").unwrap();
     let mut changes = cache.wait_changes();
     let (sender, heard) = mpsc::channel();
-    cache.call_on_change(move |instances| drop(sender.send(instances.len())));
+    cache.call_on_change(move |instances| {
+        let _ = sender.send(instances.len());
+    });
     let web = discovery.register(ServiceInstance::new("web").id("a")).unwrap();
     assert_eq!(changes.next().unwrap().len(), 1);
     let provider = discovery.load(discovery.provider("web")).unwrap();
