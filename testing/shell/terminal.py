@@ -149,8 +149,17 @@ def check_events(screen, argv, hostport):
     enter(screen, "get -w /watched", "null")
     screen.type("ls /half")
     harness.run([*argv, "set", "/watched", "x"])
-    screen.wait(r"WatchedEvent state:SyncConnected type:NodeDataChanged path:/watched zxid: \d+")
-    screen.wait(r"\) 2\] ls /half\s*$")
+    told = r"WATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/watched zxid: \d+\n\n.*"
+    screen.wait(rf"^null\n\n{told}\) 2\] ls /half\s*$")
+    screen.press("Enter")
+    screen.wait(r"^Node does not exist: /half\n.*\) 3\]\s*$")
+    # The same on the last line of the screen.
+    for number in (4, 5, 6):
+        enter(screen, "help", rf"\) {number}\]\s*$")
+    enter(screen, "get -w /watched", rf"^x\n.*\) 7\]\s*$")
+    screen.type("ls /again")
+    harness.run([*argv, "set", "/watched", "y"])
+    screen.wait(rf"^x\n\n{told}\) 7\] ls /again\s*$")
 
 
 def check_interrupt(screen, argv, hostport):

@@ -225,12 +225,15 @@ impl Shell {
             return Ok(());
         }
         runtime.block_on(self.link.settle(PATIENCE));
-        for line in io::stdin().lock().lines() {
-            let line = line
-                .map_err(|error| Failure::new(Code::Unexpected, format!("cannot read commands: {error}")))?;
+        let mut lines = io::stdin().lock().split(b'\n');
+        loop {
             if !json && self.screen.begin(&self.prompt()).is_err() {
                 return Ok(());
             }
+            let Some(line) = lines.next() else { break };
+            let line = line
+                .map_err(|error| Failure::new(Code::Unexpected, format!("cannot read commands: {error}")))?;
+            let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
             if line.is_empty() {
                 continue;
             }
@@ -241,7 +244,7 @@ impl Shell {
         }
         if !json {
             // zkCli's line editor takes the end of the input for its own failure.
-            let _ = self.screen.begin(&format!("{}JLine support is disabled\n", self.prompt()));
+            let _ = self.screen.begin("JLine support is disabled\n");
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Stdout, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -61,26 +62,39 @@ pub(crate) struct Screen {
 #[derive(Debug)]
 struct Inner {
     out: BufWriter<Stdout>,
-    /// While a line is being edited: where lines go that are to appear above it.
-    above: Option<reedline::ExternalPrinter<String>>,
-    editing: bool,
+    /// While a line is being edited: what to set so that the editor lets go of the screen.
+    editor: Option<Arc<AtomicBool>>,
+    /// What the end of the editing is awaited for.
+    waiting: Vec<String>,
 }
 
 impl Screen {
     /// The screen of this process.
     pub(crate) fn new() -> Self {
-        let inner = Inner { out: BufWriter::new(io::stdout()), above: None, editing: false };
+        let inner = Inner { out: BufWriter::new(io::stdout()), editor: None, waiting: Vec::new() };
         Self { inner: Mutex::new(inner) }
     }
 
-    /// Tells where lines go while a line is being edited.
-    pub(crate) fn set_above(&self, printer: reedline::ExternalPrinter<String>) {
-        self.lock().above = Some(printer);
+    /// Leaves the screen to a line editor, which will give it back soon after the flag is set.
+    pub(crate) fn begin_editing(&self, editor: &Arc<AtomicBool>) {
+        let mut inner = self.lock();
+        editor.store(!inner.waiting.is_empty(), Ordering::Relaxed);
+        inner.editor = Some(Arc::clone(editor));
     }
 
-    /// Begins or ends the editing of a line.
-    pub(crate) fn set_editing(&self, editing: bool) {
-        self.lock().editing = editing;
+    /// Takes the screen back and prints what came meanwhile. `unfinished`: over a line that will be edited further.
+    pub(crate) fn end_editing(&self, unfinished: bool) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        inner.editor = None;
+        let blocks = std::mem::take(&mut inner.waiting);
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        // The unfinished line is painted again below; the editor takes the row above the last one for its own when
+        // that is the last of the screen, so there has to be an empty one.
+        let (start, end) = if unfinished { ("\r\x1b[K", "\n") } else { ("", "") };
+        let text: String = blocks.iter().map(|block| format!("{block}\n")).collect();
+        heard(write!(inner.out, "{start}{text}{end}").and_then(|()| inner.out.flush()))
     }
 
     /// A line of data. It is certain to be out after the next [`Self::flush`].
@@ -105,9 +119,9 @@ impl Screen {
     /// A block on standard output that comes from elsewhere than the command being run: an event.
     pub(crate) fn aside(&self, block: &str) {
         let mut inner = self.lock();
-        if let Inner { above: Some(above), editing: true, .. } = &*inner {
-            // Dropped when the editor is hopelessly behind, rather than stopping the client.
-            let _ = above.sender().try_send(block.to_owned());
+        if let Some(editor) = &inner.editor {
+            editor.store(true, Ordering::Relaxed);
+            inner.waiting.push(block.to_owned());
             return;
         }
         let _ = writeln!(inner.out, "{block}");

@@ -188,6 +188,7 @@ impl Link {
             } else {
                 let _ = tokio::time::timeout(FAREWELL, client.detach()).await;
             }
+            *self.current.lock() = None;
         }
         if let Some(mut teller) = self.teller.take()
             && tokio::time::timeout(FAREWELL, &mut teller).await.is_err()

@@ -122,8 +122,14 @@ impl Watches {
         self.shared.on.load(Ordering::Relaxed)
     }
 
-    /// Prints a change of the session.
+    /// Prints a change of the session. Programs are told on standard error, and not of what they expect.
     pub(crate) fn session(&self, state: SessionState) {
+        if self.shared.out.is_json() {
+            if !state.is_connected() && state != SessionState::Closed {
+                self.shared.out.note(json!({ "session": state.name() }));
+            }
+            return;
+        }
         self.shared.show(state, "None", None, -1);
     }
 }

@@ -4,11 +4,13 @@ mod complete;
 mod past;
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use reedline::{
-    ColumnarMenu, DefaultHinter, Emacs, ExternalPrinter, KeyCode, KeyModifiers, MenuBuilder as _, Prompt,
-    PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, Reedline, ReedlineEvent, ReedlineMenu,
-    Signal, default_emacs_keybindings,
+    ColumnarMenu, DefaultHinter, Emacs, KeyCode, KeyModifiers, MenuBuilder as _, Prompt, PromptEditMode,
+    PromptHistorySearch, PromptHistorySearchStatus, Reedline, ReedlineEvent, ReedlineMenu, Signal,
+    default_emacs_keybindings,
 };
 use tokio::runtime::Runtime;
 
@@ -16,8 +18,6 @@ use self::complete::{Colours, Completions};
 use super::{PATIENCE, Shell};
 use crate::exit::{Code, Failure};
 
-/// How many events may wait for the line editor.
-const ABOVE_MAX: usize = 1024;
 const COMPLETIONS: &str = "completions";
 
 /// Runs commands as they are typed.
@@ -32,22 +32,21 @@ pub(super) fn run(runtime: &Runtime, shell: &mut Shell) -> Result<(), Failure> {
         return Ok(());
     }
     runtime.block_on(shell.link.settle(PATIENCE));
-    let above = ExternalPrinter::new(ABOVE_MAX);
-    shell.screen.set_above(above.clone());
-    let mut editor = editor(runtime, shell, above);
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let mut editor = editor(runtime, shell, &interrupted);
     while !shell.left {
-        shell.screen.set_editing(true);
+        shell.screen.begin_editing(&interrupted);
         let signal = editor.read_line(&Plain(shell.prompt()));
-        shell.screen.set_editing(false);
+        let unfinished = matches!(signal, Ok(Signal::ExternalBreak(_)));
+        if shell.screen.end_editing(unfinished).is_err() {
+            break;
+        }
         match signal.map_err(|error| failed(&error))? {
             Signal::Success(line) if line.is_empty() => {}
-            Signal::Success(line) => {
-                if runtime.block_on(shell.run_typed(&line)).is_err() {
-                    break;
-                }
-            }
-            Signal::CtrlC => {}
+            Signal::Success(line) if runtime.block_on(shell.run_typed(&line)).is_err() => break,
             Signal::CtrlD => break,
+            // A line given up, or an event that has been shown by now; the editor still has the line.
+            _ => {}
         }
     }
     // What it has is on disk already; a failure to write it has been told at the start.
@@ -55,7 +54,7 @@ pub(super) fn run(runtime: &Runtime, shell: &mut Shell) -> Result<(), Failure> {
     Ok(())
 }
 
-fn editor(runtime: &Runtime, shell: &Shell, above: ExternalPrinter<String>) -> Reedline {
+fn editor(runtime: &Runtime, shell: &Shell, interrupted: &Arc<AtomicBool>) -> Reedline {
     let mut keys = default_emacs_keybindings();
     keys.add_binding(
         KeyModifiers::NONE,
@@ -66,7 +65,7 @@ fn editor(runtime: &Runtime, shell: &Shell, above: ExternalPrinter<String>) -> R
     let menu = Box::new(ColumnarMenu::default().with_name(COMPLETIONS));
     let completions = Completions::new(runtime.handle().clone(), shell.link.watcher());
     let mut editor = Reedline::create()
-        .with_external_printer(above)
+        .with_break_signal(Arc::clone(interrupted))
         .with_edit_mode(Box::new(Emacs::new(keys)))
         .with_completer(Box::new(completions))
         .with_quick_completions(true)
