@@ -9,6 +9,10 @@ use std::time::Duration;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// Clients that lose a server come back spread over this time; it doubles up to the longest pause while connections do not
+/// last.
+const RECONNECT_SPREAD: Duration = Duration::from_millis(100);
+
 /// A server as the connect string names it. The name is resolved anew for each try.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
@@ -68,6 +72,8 @@ pub(crate) struct Hosts {
     round_start: Option<usize>,
     /// Rounds since the last connection.
     rounds: u32,
+    /// Connections in a row that did not last.
+    brief: u32,
     /// A server known to be a good one.
     preferred: Option<Host>,
     moving: Option<Move>,
@@ -101,7 +107,16 @@ impl Hosts {
         if shuffle {
             random.shuffle(&mut hosts);
         }
-        Self { hosts, shuffle, at: None, round_start: None, rounds: 0, preferred: None, moving: None }
+        Self {
+            hosts,
+            shuffle,
+            at: None,
+            round_start: None,
+            rounds: 0,
+            brief: 0,
+            preferred: None,
+            moving: None,
+        }
     }
 
     /// How many there are.
@@ -137,6 +152,13 @@ impl Hosts {
         let doubled = PAUSE_MIN * 2_u32.pow(self.rounds.min(8));
         self.rounds += 1;
         doubled.min(PAUSE_MAX).mul_f64(0.5 + random.f64() / 2.0)
+    }
+
+    /// A connection was lost. Returns how long to wait before anything else.
+    pub(crate) fn lost(&mut self, lasted: bool, random: &mut Rng) -> Duration {
+        self.brief = if lasted { 0 } else { self.brief + 1 };
+        let spread = RECONNECT_SPREAD * 2_u32.pow(self.brief.saturating_sub(1).min(8));
+        spread.min(PAUSE_MAX).mul_f64(random.f64())
     }
 
     /// Tries this server next.

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use zabra_types::Now;
 
-/// Clients that lose a server come back spread over this time.
-const RECONNECT_SPREAD: Duration = Duration::from_millis(100);
+/// A connection that lives longer was a good one.
+const LASTING: Duration = Duration::from_secs(1);
 /// How often a client on a read-only server looks for another: at first and at last, doubling in between. As the genuine
 /// client.
 const HUNT_PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -237,6 +237,7 @@ impl Core {
                 // As for the genuine client, a server that can be reached keeps the session from counting as over: while
                 // an ensemble has no leader, it keeps its sessions.
                 self.session.heard(now);
+                self.greeted = now;
                 self.wire.reset();
                 self.session.greet(&mut self.wire);
                 let at = Current { host, addr: Some(addr) };
@@ -310,8 +311,9 @@ impl Core {
             self.fail_flying(written, out);
             return;
         }
-        let spread = RECONNECT_SPREAD.mul_f64(self.random.f64());
-        self.link = Link::Pause { until: now + spread, host: None };
+        let lasted = now.since(self.greeted) >= LASTING;
+        let until = now + self.hosts.lost(lasted, &mut self.random);
+        self.link = Link::Pause { until, host: None };
         let was_connected = self.told.is_some_and(|told| told.state.is_connected());
         if was_connected {
             self.tell(SessionState::Disconnected, out);

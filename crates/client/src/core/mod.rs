@@ -43,12 +43,14 @@ use hosts::Hosts;
 use link::Link;
 use session::{Auth, Session};
 use std::time::Duration;
-use watches::Watches;
+use watches::{Watches, set_again_len};
 use zabra_proto::{Request, WatchQuery};
 use zabra_types::Now;
 
 /// A header (eight bytes) before the body of every request.
 const HEADER_LEN: usize = 8;
+/// How long a client without a connection tries for one to say goodbye.
+const LEAVE_DISCONNECTED_MAX: Duration = Duration::from_secs(2);
 
 /// The core of a client. See the module.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(crate) struct Core {
     random: Rng,
     hosts: Hosts,
     link: Link,
+    /// When the present connection, or the last one, was made.
+    greeted: Now,
     session: Session,
     auth: Auth,
     calls: Calls,
@@ -95,6 +99,7 @@ impl Core {
             hosts,
             random,
             link: Link::begin(now),
+            greeted: now,
             session: Session::new(&options, now),
             auth: Auth::new(options.auth.clone()),
             calls: Calls::default(),
@@ -177,7 +182,9 @@ impl Core {
     }
 
     fn submit(&mut self, now: Now, call: Call, out: &mut Vec<Output>) {
-        let len = HEADER_LEN + call.body.len();
+        // A watch must fit into a request that sets it again, too.
+        let again = if let WatchEffect::Add(ask) = &call.effect { set_again_len(&ask.path) } else { 0 };
+        let len = (HEADER_LEN + call.body.len()).max(again);
         let refused = match (self.over, &self.leave) {
             (Some(over), _) => Some(over),
             (None, Some(_)) => Some(Failure::SessionClosed),
@@ -249,7 +256,9 @@ impl Core {
             leave.waiters.extend(waiter);
             return;
         }
-        let deadline = now + self.session.read_timeout();
+        let patience = self.session.read_timeout();
+        let patience = if self.link.is_live() { patience } else { patience.min(LEAVE_DISCONNECTED_MAX) };
+        let deadline = now + patience;
         self.leave = Some(Leave { how, waiters: waiter.into_iter().collect(), deadline, said: false });
         if self.session.is_none() && self.calls.waiting.is_empty() {
             // No server knows of us.

@@ -42,10 +42,12 @@ const NO_TICKET: SessionTicket = SessionTicket { id: SessionId::NONE, password: 
 
 impl Session {
     pub(crate) fn new(options: &CoreOptions, now: Now) -> Self {
+        // No more than a handshake can say.
+        let asked = options.session_timeout.min(Duration::from_millis(i32::MAX as u64));
         Self {
             ticket: options.ticket.unwrap_or(NO_TICKET),
-            timeout: options.session_timeout,
-            asked: options.session_timeout,
+            timeout: asked,
+            asked,
             incarnation: Incarnation::default(),
             foreign: options.ticket.is_some(),
             local: options.ticket.is_none(),

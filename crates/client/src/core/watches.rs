@@ -10,6 +10,8 @@ use zabra_types::{EventType, WatcherType, Zxid, parent_of};
 
 /// Characters of paths in one request that sets watches again, as in the genuine client.
 const SET_WATCHES_LEN_MAX: usize = 128 * 1024;
+/// What such a request takes beside paths: its header, a zxid, and the counts of five lists.
+const SET_WATCHES_FIXED_LEN: usize = 8 + 8 + 5 * 4;
 
 /// Somebody who watches. Given by the handle, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,11 +173,9 @@ impl Watches {
         std::mem::take(&mut self.watchers).into_keys().collect()
     }
 
-    /// The requests that set all watches again, none longer than `len_max` bytes unless a single path is.
+    /// The requests that set all watches again, none longer than `len_max` bytes.
     pub(crate) fn set_again(&self, seen: Zxid, len_max: usize) -> Vec<Request<'_>> {
-        // What a frame takes beside paths: its header and five counts.
-        const FIXED_LEN: usize = 64;
-        let paths_len_max = SET_WATCHES_LEN_MAX.min(len_max.saturating_sub(FIXED_LEN));
+        let paths_len_max = SET_WATCHES_LEN_MAX.min(len_max.saturating_sub(SET_WATCHES_FIXED_LEN));
         let mut requests = Vec::new();
         let mut batch = no_watches(seen);
         let mut len = 0;
@@ -211,6 +211,11 @@ impl Watches {
         }
         assert!(self.paths.values().all(|watchers| !watchers.is_empty()));
     }
+}
+
+/// The length of a request that sets a watch again, in bytes.
+pub(crate) const fn set_again_len(path: &str) -> usize {
+    SET_WATCHES_FIXED_LEN + 4 + path.len()
 }
 
 const fn no_watches<'a>(relative_zxid: Zxid) -> SetWatches<'a> {

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use zabra_types::Now;
@@ -27,6 +28,9 @@ use zabra_types::Now;
 const WISHES_MAX: usize = 1024;
 /// Bytes that may wait for the network before wishes have to wait for them.
 const OUTBOX_LEN_MAX: usize = 1 << 20;
+
+/// The timer is never set to more.
+const TIMER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Drives a core until its client is over and nobody is left to ask for anything.
 pub(crate) struct Driver {
@@ -233,6 +237,8 @@ impl Driver {
             self.carry_out(now);
             return true;
         }
+        // Clocks have an end; nobody waits that long.
+        let deadline = deadline.min(now + TIMER_MAX);
         // A timer that goes off too early is set again then; most deadlines move on before they come.
         if self.armed.is_none_or(|armed| armed > deadline || armed <= now) {
             self.timer.as_mut().reset(self.begin + deadline.since(Now::default()));

@@ -117,7 +117,7 @@ async fn outcomes_and_watches_are_right_whatever_breaks() {
 
     let mut executed = Vec::new();
     for name in sound.children("/q").await.unwrap() {
-        let (data, _) = sound.get(&format!("/q/{name}")).await.unwrap();
+        let (data, _) = sound.get(format!("/q/{name}")).await.unwrap();
         executed.push(std::str::from_utf8(&data).unwrap().parse::<usize>().unwrap());
     }
     // Names are sorted by their sequence numbers, which is the order of execution.

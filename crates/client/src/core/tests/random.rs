@@ -23,7 +23,7 @@ fn random_options(random: &mut fastrand::Rng) -> CoreOptions {
         read_only: random.bool(),
         shuffle: random.bool(),
         // Small enough to split what sets watches again.
-        packet_len_max: random.choice([80, 100, 1 << 20]).unwrap(),
+        packet_len_max: random.choice([60, 100, 1 << 20]).unwrap(),
         auth: (0..random.usize(0..3))
             .map(|_| Credentials { scheme: "digest".to_owned(), auth: Vec::new() })
             .take(1)

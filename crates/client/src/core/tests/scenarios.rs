@@ -169,3 +169,27 @@ fn nothing_is_sent_to_a_server_that_does_not_know_the_client() {
     assert_eq!(world.states, [AuthFailed]);
     assert!(world.ended);
 }
+
+#[test]
+fn a_watch_that_could_not_be_set_again_is_refused() {
+    let mut world = connected(CoreOptions { packet_len_max: 60, ..options() });
+    let path = format!("/{}", "n".repeat(20));
+    let call = world.submit(OpCode::Exists, &path, Some(WatchKind::Exists), false);
+    assert_eq!(world.calls[call].outcome, Some(Err(Failure::TooLarge { len: 61, max: 60 })));
+    assert!(world.watching[&world.calls[call].watcher.unwrap()].over);
+}
+
+#[test]
+fn nobody_waits_long_to_say_goodbye_to_nobody() {
+    let mut world = connected(options());
+    world.freeze();
+    world.cut();
+    let begin = world.now;
+    let id = world.number();
+    world.input(Input::Close(Some(id)));
+    while !world.ended {
+        world.pass(Duration::from_secs(60));
+    }
+    assert_eq!(world.now.since(begin), Duration::from_secs(2));
+    assert_eq!(world.calls[id.0 as usize].outcome, Some(Err(Failure::ConnectionLost { sent: false })));
+}
