@@ -4,6 +4,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -71,9 +72,14 @@ class Terminal:
 
 def checks():
     """(name, check) of each thing; a check gives a reason when it fails."""
-    for name, check in list(globals().items()):
+    return checks_of(sys.modules[__name__], "terminal")
+
+
+def checks_of(module, group):
+    """The checks in a module."""
+    for name, check in list(vars(module).items()):
         if name.startswith("check_"):
-            yield f"terminal/{name[len('check_'):]}", _guarded(check)
+            yield f"{group}/{name[len('check_'):]}", _guarded(check)
 
 
 def _guarded(check):
