@@ -10,7 +10,7 @@ use std::time::Duration;
 use zabra_types::Now;
 
 /// A connection that lives longer was a good one.
-const LASTING: Duration = Duration::from_secs(1);
+const LASTING: Duration = Duration::from_millis(100);
 /// How often a client on a read-only server looks for another: at first and at last, doubling in between. As the genuine
 /// client.
 const HUNT_PAUSE_MIN: Duration = Duration::from_millis(100);

@@ -26,7 +26,7 @@ impl Dial for Fragile {
         let connecting = Tcp.connect(host, addr);
         let mut random = self.random.lock().unwrap();
         // Some break in the handshake.
-        let most = random.choice([100, 2000, 20_000]).unwrap();
+        let most = random.choice([100, 5000, 20_000]).unwrap();
         let left = random.usize(1..most);
         Box::pin(async move {
             let stream = connecting.await?;
@@ -100,7 +100,7 @@ async fn outcomes_and_watches_are_right_whatever_breaks() {
 
     let mut outcomes: Vec<Result<(), Error>> = Vec::new();
     let mut breaks = 0;
-    while breaks < 25 {
+    while breaks < 15 {
         // Changes at random moments for the follower, too.
         sound.set("/n", outcomes.len().to_string()).await.unwrap();
         let batch: Vec<_> = (outcomes.len()..outcomes.len() + 50)

@@ -4,49 +4,43 @@ use crate::against::Server;
 use std::time::Duration;
 use zabra_client::{Client, Error, EventType, SessionId, SessionState};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_are_answered_in_order() {
-    for server in Server::each("requests_are_answered_in_order").await {
-        let client = server.client().await;
-        assert_eq!(client.state(), SessionState::Connected);
-        client.create("/n", b"".as_slice()).await.unwrap();
-        let sets: Vec<_> = (0..1000).map(|n: u32| client.set("/n", n.to_string()).send()).collect();
-        let last = client.get("/n").send();
-        for (n, set) in sets.into_iter().enumerate() {
-            assert_eq!(set.await.unwrap().version, n as i32 + 1);
-        }
-        assert_eq!(&*last.await.unwrap().0, b"999");
-        client.close().await.unwrap();
-        assert_eq!((client.state(), client.session_id()), (SessionState::Closed, SessionId::NONE));
-        assert!(matches!(client.get("/n").await, Err(Error::SessionClosed { .. })));
+pub(crate) async fn requests_are_answered_in_order(server: &mut Server) {
+    let client = server.client().await;
+    assert_eq!(client.state(), SessionState::Connected);
+    client.create("/n", b"".as_slice()).await.unwrap();
+    let sets: Vec<_> = (0..1000).map(|n: u32| client.set("/n", n.to_string()).send()).collect();
+    let last = client.get("/n").send();
+    for (n, set) in sets.into_iter().enumerate() {
+        assert_eq!(set.await.unwrap().version, n as i32 + 1);
     }
+    assert_eq!(&*last.await.unwrap().0, b"999");
+    client.close().await.unwrap();
+    assert_eq!((client.state(), client.session_id()), (SessionState::Closed, SessionId::NONE));
+    assert!(matches!(client.get("/n").await, Err(Error::SessionClosed { .. })));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_and_its_watches_outlive_the_server() {
-    for mut server in Server::each("a_session_and_its_watches_outlive_the_server").await {
-        let client = server.client().await;
-        let other = server.client().await;
-        client.create("/n", b"1".as_slice()).await.unwrap();
-        let (_, data) = client.get("/n").watch().await.unwrap();
-        let (none, exists) = client.exists("/later").watch().await.unwrap();
-        assert_eq!(none, None);
-        let (_, children) = client.children("/n").watch().await.unwrap();
-        let session = client.session_id();
-        let mut states = client.states();
-        server.crash_and_restart().await;
-        assert_eq!(states.next().await, Some(SessionState::Disconnected));
-        assert_eq!(states.next().await, Some(SessionState::Connected));
-        assert_eq!(client.session_id(), session);
-        // Its watches are set again before it is answered anything.
-        client.sync("/").await.unwrap();
-        other.create("/later", b"".as_slice()).await.unwrap();
-        other.set("/n", b"2".as_slice()).await.unwrap();
-        other.create("/n/c", b"".as_slice()).await.unwrap();
-        assert_eq!(exists.await.kind, EventType::NodeCreated);
-        assert_eq!(data.await.kind, EventType::NodeDataChanged);
-        assert_eq!(children.await.kind, EventType::NodeChildrenChanged);
-    }
+pub(crate) async fn a_session_and_its_watches_outlive_the_server(server: &mut Server) {
+    let client = server.client().await;
+    let other = server.client().await;
+    client.create("/n", b"1".as_slice()).await.unwrap();
+    let (_, data) = client.get("/n").watch().await.unwrap();
+    let (none, exists) = client.exists("/later").watch().await.unwrap();
+    assert_eq!(none, None);
+    let (_, children) = client.children("/n").watch().await.unwrap();
+    let session = client.session_id();
+    let mut states = client.states();
+    server.crash_and_restart().await;
+    assert_eq!(states.next().await, Some(SessionState::Disconnected));
+    assert_eq!(states.next().await, Some(SessionState::Connected));
+    assert_eq!(client.session_id(), session);
+    // Its watches are set again before it is answered anything.
+    client.sync("/").await.unwrap();
+    other.create("/later", b"".as_slice()).await.unwrap();
+    other.set("/n", b"2".as_slice()).await.unwrap();
+    other.create("/n/c", b"".as_slice()).await.unwrap();
+    assert_eq!(exists.await.kind, EventType::NodeCreated);
+    assert_eq!(data.await.kind, EventType::NodeDataChanged);
+    assert_eq!(children.await.kind, EventType::NodeChildrenChanged);
 }
 
 #[tokio::test(flavor = "multi_thread")]
