@@ -26,6 +26,7 @@ def check_mistakes(screen, argv, hostport):
     """A mistake points at the word and says what would be right."""
     enter(screen, "cp /zookeeper /no/such", r"^ +cp /zookeeper /no/such\n +\^{8} --parents creates it")
     enter(screen, "tree --depht 1", r"^Unrecognized option: --depht\n.*\n +\^{7} its options are --data --depth --width")
+    enter(screen, "find / --limit two", r"^--limit is a number, not two\n +find / --limit two\n +\^{3}$")
     enter(screen, "find / [", r"unclosed character class\n.*\n +\^")
 
 

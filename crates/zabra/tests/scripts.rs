@@ -116,6 +116,9 @@ fn a_server_is_started_asked_restarted_and_stopped() {
         )
     );
 
+    let listed = install.run("zkCli.sh", &["-server", &format!("127.0.0.1:{port}"), "ls", "/"]);
+    assert!(listed.status.success() && stdout(&listed).ends_with("\n[zookeeper]\n"), "{listed:?}");
+
     let restarted = install.server(&["restart"]);
     assert_eq!(
         stdout(&restarted),

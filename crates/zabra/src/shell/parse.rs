@@ -75,6 +75,8 @@ impl Grammar {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parsed {
     options: Vec<(&'static str, Option<String>)>,
+    /// Where among the words each option is, or its value if that is a word of its own.
+    places: Vec<usize>,
     /// What is no option: the command's name first, each with its place among the words.
     pub(crate) words: Vec<(usize, String)>,
     /// Whether a word was read as an option for the sake of old scripts.
@@ -90,6 +92,12 @@ impl Parsed {
     /// The value of an option: the first one given.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(there, _)| *there == name).and_then(|(_, value)| value.as_deref())
+    }
+
+    /// Where among the words the value of an option is: the first one given.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        let first = self.options.iter().position(|(there, _)| *there == name)?;
+        self.places.get(first).copied()
     }
 
     /// An argument; the command's name is number 0.
@@ -109,6 +117,7 @@ pub(crate) fn parse(grammar: &Grammar, words: &[String]) -> Result<Parsed, Fault
             options_ended = true;
         } else if parser.waiting.is_some() && parser.may_be_value(word) {
             parser.give(strip_quotes(word));
+            parser.parsed.places.last_mut().into_iter().for_each(|place| *place = at);
         } else if let Some(name) = word.strip_prefix("--") {
             parser.long(at, name, word)?;
         } else if word.len() > 1 && word.starts_with('-') {
@@ -221,6 +230,7 @@ impl Parser<'_> {
             self.selected = Some(option.name);
         }
         self.parsed.options.push((option.name, None));
+        self.parsed.places.push(at);
         self.waiting = option.value.is_some().then_some(option);
         Ok(())
     }

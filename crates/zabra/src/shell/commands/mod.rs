@@ -150,6 +150,15 @@ impl Call {
         self.parsed.word(index)
     }
 
+    /// A failure that points at the value of an option.
+    pub(crate) fn bad_value(&self, name: &str, text: impl Into<String>) -> Fault {
+        let fault = Fault::new(text);
+        match self.parsed.place(name) {
+            Some(place) => fault.at(place),
+            None => fault,
+        }
+    }
+
     /// The value of an option as a number of the kind Java reads there.
     pub(crate) fn number<N: std::str::FromStr>(
         &self,

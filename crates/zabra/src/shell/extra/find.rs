@@ -59,7 +59,7 @@ impl Wanted {
             Some("ephemeral") => Some(true),
             Some("persistent") => Some(false),
             Some(other) => {
-                let fault = Fault::new(format!("--type is ephemeral or persistent, not {other}"));
+                let fault = call.bad_value("type", format!("--type is ephemeral or persistent, not {other}"));
                 return Err(
                     fault.hint("servers do not tell clients which nodes are containers or have a TTL")
                 );
@@ -72,7 +72,7 @@ impl Wanted {
             pattern: call.optional(2).map(|text| pattern(text, call.has("i"))).transpose()?,
             full: call.has("full"),
             ephemeral,
-            owner: call.parsed.value("owner").map(session_of).transpose()?,
+            owner: call.parsed.value("owner").map(|text| session_of(call, text)).transpose()?,
             size: bytes("min-size")?.unwrap_or(0)..=bytes("max-size")?.unwrap_or(i64::MAX),
             empty: call.has("empty"),
         })
@@ -124,10 +124,12 @@ fn find<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
 }
 
 /// A session in hex, as everywhere, with or without `0x`.
-fn session_of(text: &str) -> Result<i64, Fault> {
+fn session_of(call: &Call, text: &str) -> Result<i64, Fault> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let session = u64::from_str_radix(digits, 16);
-    session.map(u64::cast_signed).map_err(|_| Fault::new(format!("{text} is no session; expected 0x1000…")))
+    session
+        .map(u64::cast_signed)
+        .map_err(|_| call.bad_value("owner", format!("{text} is no session; expected 0x1000…")))
 }
 
 /// A regular expression. Its compiled size is bounded, and so is the time it takes.

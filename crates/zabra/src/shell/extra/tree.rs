@@ -125,6 +125,7 @@ fn indent(lasts: &[bool], depth: usize) -> String {
 /// The value of an option that counts something.
 pub(super) fn number(call: &Call, name: &str) -> Result<Option<usize>, Fault> {
     let Some(value) = call.parsed.value(name) else { return Ok(None) };
-    let number = value.parse().map_err(|_| Fault::new(format!("--{name} is a number, not {value}")));
+    let number =
+        value.parse().map_err(|_| call.bad_value(name, format!("--{name} is a number, not {value}")));
     number.map(Some)
 }

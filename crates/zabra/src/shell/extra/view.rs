@@ -29,7 +29,9 @@ pub(super) fn view<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
             Some("text") => Some(Form::Text),
             Some("json") => Some(Form::Json),
             Some("hex") => Some(Form::Hex),
-            Some(other) => return Err(Fault::new(format!("--as is text, json or hex, not {other}"))),
+            Some(other) => {
+                return Err(call.bad_value("as", format!("--as is text, json or hex, not {other}")));
+            }
         };
         let client = shell.client()?;
         let (data, stat) = client.get(path).or_null().await.map_err(|error| fault_of(&error, Some(path)))?;
