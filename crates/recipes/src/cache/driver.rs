@@ -105,6 +105,8 @@ impl Driver {
     async fn watch(&mut self) -> Result<WatchStream, Option<Error>> {
         let mut backoff = Backoff::default();
         loop {
+            // What the session went through before does not matter to this watch.
+            while self.states.try_next().is_some() {}
             match self.client.add_watch(&self.root, self.mode).await {
                 Ok(watch) => return Ok(watch),
                 Err(error) if session::is_outage(&error) => {

@@ -11,6 +11,7 @@ pub(crate) mod node;
 mod participant;
 pub(crate) mod path;
 mod queue;
+pub(crate) mod reads;
 pub(crate) mod retry;
 pub(crate) mod session;
 mod told;

@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
-use zabra_types::CreateMode;
+use zabra_client::{Client, CreateMode};
 
 use super::{Payload, UriSpec};
+use crate::common::local_address;
 
 /// Who keeps the znode of an instance alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,6 +124,17 @@ impl ServiceInstance {
     #[must_use]
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
+        self
+    }
+
+    /// Sets the address to the one by which this host reaches the servers (Curator's builder begins with any address of
+    /// the host). Leaves it as it is while there is no connection.
+    #[must_use]
+    pub fn address_of_this_host(mut self, client: &Client) -> Self {
+        let address = local_address(client);
+        if !address.is_empty() {
+            self.address = Some(String::from_utf8_lossy(&address).into_owned());
+        }
         self
     }
 

@@ -52,6 +52,7 @@ pub use uri::{UriPart, UriSpec, UriSpecError};
 use zabra_client::Client;
 use zabra_types::validate_path;
 
+use crate::common::reads::get_all;
 use crate::common::retry::through_cuts;
 use crate::common::{Error, Result, path};
 
@@ -100,12 +101,18 @@ impl Discovery {
     /// [`Error::BadArgument`] for a name that is no path element; what the server refuses the reads with.
     pub async fn instances(&self, name: &str) -> Result<Vec<ServiceInstance>> {
         let service = self.service_path(name)?;
-        let mut instances = Vec::new();
-        for id in children(&self.client, &service).await? {
-            match self.read(&path::join(&service, &id)).await {
-                Ok(instance) => instances.extend(instance),
-                Err(error @ Error::Malformed { .. }) => tracing::warn!(%error, "left out of the instances"),
-                Err(error) => return Err(error),
+        let ids = children(&self.client, &service).await?;
+        let paths: Vec<_> = ids.iter().map(|id| path::join(&service, id)).collect();
+        let found = get_all(&self.client, &paths).await?;
+        let mut instances = Vec::with_capacity(found.len());
+        for (path, found) in paths.iter().zip(found) {
+            // Who left meanwhile is left out.
+            let Some((data, _)) = found else { continue };
+            match ServiceInstance::from_json(&data) {
+                Ok(instance) => instances.push(instance),
+                Err(error) => {
+                    tracing::warn!(path, %error, "a node among the instances of a service holds none")
+                }
             }
         }
         Ok(instances)
@@ -118,7 +125,14 @@ impl Discovery {
     /// [`Error::BadArgument`] for a name or id that is no path element, [`Error::Malformed`] for a node that holds no
     /// instance; what the server refuses the read with.
     pub async fn instance(&self, name: &str, id: &str) -> Result<Option<ServiceInstance>> {
-        self.read(&self.path_of(name, id)?).await
+        let path = self.path_of(name, id)?;
+        let data = match through_cuts(|| self.client.get(&path)).await {
+            Ok((data, _)) => data,
+            Err(error) if error.is_no_node() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let malformed = |error: serde_json::Error| Error::Malformed { path, reason: error.to_string() };
+        ServiceInstance::from_json(&data).map(Some).map_err(malformed)
     }
 
     /// Follows a service; waits until its instances are known. A service that does not exist has none.
@@ -137,17 +151,6 @@ impl Discovery {
 
     const fn client(&self) -> &Client {
         &self.client
-    }
-
-    async fn read(&self, path: &str) -> Result<Option<ServiceInstance>> {
-        let data = match through_cuts(|| self.client.get(path)).await {
-            Ok((data, _)) => data,
-            Err(error) if error.is_no_node() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let malformed =
-            |error: serde_json::Error| Error::Malformed { path: path.to_owned(), reason: error.to_string() };
-        ServiceInstance::from_json(&data).map(Some).map_err(malformed)
     }
 
     fn service_path(&self, name: &str) -> Result<String> {

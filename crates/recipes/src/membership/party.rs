@@ -3,6 +3,7 @@
 use uuid::Uuid;
 use zabra_client::Client;
 
+use crate::common::reads::get_all;
 use crate::common::retry::through_cuts;
 use crate::common::{Error, Result, path};
 use crate::persistent::{NodeState, NodeStates, PersistentNode};
@@ -74,16 +75,9 @@ impl Party {
                 .collect());
         }
         let paths: Vec<_> = names.iter().map(|name| path::join(&self.path, name)).collect();
-        let mut members = Vec::with_capacity(paths.len());
-        for path in &paths {
-            match through_cuts(|| self.client.get(path)).await {
-                Ok((data, _)) => members.push(String::from_utf8_lossy(&data).into_owned()),
-                // Left meanwhile.
-                Err(error) if error.is_no_node() => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(members)
+        // Who left meanwhile is left out.
+        let present = get_all(&self.client, &paths).await?.into_iter().flatten();
+        Ok(present.map(|(data, _)| String::from_utf8_lossy(&data).into_owned()).collect())
     }
 
     /// How many members there are.

@@ -44,8 +44,9 @@ pub(super) struct Keeper {
     in_doubt: bool,
     /// Those who wait for the data to be written; empty when it is.
     unwritten: Vec<oneshot::Sender<Result<()>>>,
-    /// The data of a node that was found is not known to be ours.
+    /// The node was found, not created: its data is not known to be ours.
     found: bool,
+    /// It was there once, and is to be deleted at the end.
     was_in_place: bool,
 }
 
@@ -136,7 +137,7 @@ impl Keeper {
         };
         let (stat, watch) = self.client.exists(&path).watch().await?;
         let Some(stat) = stat else {
-            self.state.send_replace(NodeState::Absent);
+            self.set_state(NodeState::Absent);
             drop(watch);
             self.create().await?;
             return Ok(Look::Again);

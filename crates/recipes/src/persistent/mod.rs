@@ -55,6 +55,8 @@ pub struct PersistentNode {
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<NodeState>,
     data: watch::Receiver<Bytes>,
+    /// Whether it is gone when the client is.
+    is_ephemeral: bool,
 }
 
 /// How a kept node stands.
@@ -209,10 +211,13 @@ impl PersistentNode {
     /// session then.
     pub async fn close(self) -> Result<()> {
         let (answer, closed) = oneshot::channel();
-        if self.commands.send(Command::Close(answer)).await.is_err() {
-            return Ok(());
+        // What cannot be asked any more, nobody does: the client is over.
+        let asked = self.commands.send(Command::Close(answer)).await.is_ok();
+        match closed.await {
+            Ok(result) if asked => result,
+            _ if self.is_ephemeral => Ok(()),
+            _ => Err(Error::Closed),
         }
-        closed.await.unwrap_or(Ok(()))
     }
 
     /// Keeps the node no longer, but leaves it where it is.
@@ -312,11 +317,12 @@ impl PersistentNodeBuilder {
         if spec.mode.is_ttl() != spec.ttl.is_some() {
             return Err(Error::BadArgument("a time to live goes with a mode that has one"));
         }
+        let is_ephemeral = spec.mode.is_ephemeral();
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         let (state_sender, state) = watch::channel(NodeState::Absent);
         let (data_sender, data) = watch::channel(spec.data.clone());
         tokio::spawn(Keeper::new(client, spec, asked, state_sender, data_sender).run());
-        Ok(PersistentNode { commands, state, data })
+        Ok(PersistentNode { commands, state, data, is_ephemeral })
     }
 
     /// Starts keeping the node and waits until it is in place.

@@ -138,8 +138,11 @@ pub(crate) async fn refusals_are_told(world: &World) {
 pub(crate) async fn a_node_ends_with_its_client(world: &World) {
     let client = world.client().await;
     let node = soon("the node", PersistentNode::builder(&client, "/n", "").create()).await.unwrap();
+    let kept = PersistentNode::builder(&client, "/kept", "").mode(CreateMode::Persistent);
+    let kept = soon("the node", kept.create()).await.unwrap();
     client.close().await.unwrap();
     until("the end", || node.state() == NodeState::Closed).await;
+    assert!(matches!(soon("the end", kept.close()).await, Err(Error::Closed)), "it could not be deleted");
     assert!(matches!(node.set_data("").await, Err(Error::Closed)));
     soon("the end", node.close()).await.unwrap();
 }
