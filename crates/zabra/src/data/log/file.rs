@@ -138,3 +138,56 @@ impl LogFile {
         Failure::new(Code::Unexpected, format!("cannot read {}: {error}", self.path.display()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.1");
+        std::fs::write(&path, bytes).unwrap();
+        let mut log = LogFile::open(&path)?;
+        assert!(log.header()?.is_right());
+        let mut entries = Vec::new();
+        while let Some(entry) = log.next()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    #[test]
+    fn a_log_may_end_anywhere() {
+        let place = "../../testing/fixtures/datadir-plain/version-2/log.37";
+        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(place)).unwrap();
+        let whole = entries(&bytes).unwrap();
+        assert!(
+            whole.len() > 10 && whole.iter().all(|entry| entry.is_whole && entry.stated == entry.actual())
+        );
+        let written: usize = 16 + whole.iter().map(|entry| entry.payload.len() + 13).sum::<usize>();
+        for end in (0..written).step_by(11) {
+            match entries(&bytes[..end]) {
+                Ok(some) => assert!(end >= 16 && some.len() < whole.len() + 1),
+                Err(_) => assert!(end < 16, "{end}"),
+            }
+        }
+    }
+
+    #[test]
+    fn false_lengths_cost_nothing() {
+        let log = |len: i32| {
+            let mut bytes = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0".to_vec();
+            bytes.extend([0; 8]);
+            bytes.extend(len.to_be_bytes());
+            bytes.extend(b"xyzB");
+            bytes
+        };
+        assert_eq!(entries(&log(i32::MAX)).unwrap().len(), 0);
+        assert_eq!(entries(&log(0)).unwrap().len(), 0);
+        assert!(entries(&log(-1)).is_err());
+        let [entry] = entries(&log(3)).unwrap().try_into().unwrap();
+        assert!(entry.is_whole && entry.payload == b"xyz");
+        let [entry] = entries(&log(2)).unwrap().try_into().unwrap();
+        assert!(!entry.is_whole);
+    }
+}

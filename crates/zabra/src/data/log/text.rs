@@ -204,8 +204,11 @@ fn acl_json(acl: AclList<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use zabra_proto::{TxnHeader, encode_txn};
+    use zabra_types::{Acl, Perms, SessionId, WallTime, Xid, Zxid};
+
     use super::*;
-    use zabra_types::{Acl, Perms};
 
     fn acl() -> Vec<u8> {
         let entry = |perms, scheme: &str, id: &str| Acl {
@@ -240,5 +243,26 @@ mod tests {
         }
         assert_eq!(type_name(15), "create2");
         assert_eq!(type_name(99), "unknown 99");
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_printed_or_refused(
+            time: i64,
+            kind in prop_oneof![-12_i32..24, any::<i32>()],
+            record in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let header = TxnHeader {
+                session: SessionId::from_raw(time),
+                cxid: Xid::from_raw(kind),
+                zxid: Zxid::from_raw(time),
+                time: WallTime::from_millis(time),
+                kind,
+            };
+            let mut payload = Vec::new();
+            encode_txn(&mut payload, &header, &Txn::CloseSession { paths: None }, None);
+            payload.extend(record);
+            prop_assert_eq!(line(&payload).is_ok(), json(&payload).is_ok());
+        }
     }
 }
