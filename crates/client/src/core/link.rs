@@ -312,8 +312,12 @@ impl Core {
             return;
         }
         let lasted = now.since(self.greeted) >= LASTING;
-        let until = now + self.hosts.lost(lasted, &mut self.random);
-        self.link = Link::Pause { until, host: None };
+        let pause = match self.link {
+            // As good as no connection: the next server's turn.
+            Link::Greet { .. } => Duration::ZERO,
+            _ => self.hosts.lost(lasted, &mut self.random),
+        };
+        self.link = Link::Pause { until: now + pause, host: None };
         let was_connected = self.told.is_some_and(|told| told.state.is_connected());
         if was_connected {
             self.tell(SessionState::Disconnected, out);

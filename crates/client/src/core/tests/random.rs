@@ -12,6 +12,7 @@ use std::time::Duration;
 use zabra_proto::OpCode;
 use zabra_types::EventType;
 
+/// Runs unless the environment says `SEEDS=100000`, or which one: `SEED=17`.
 const SEEDS: u64 = 2000;
 const STEPS: usize = 300;
 const CHANGES: [EventType; 3] = [EventType::NodeCreated, EventType::NodeDeleted, EventType::NodeDataChanged];
@@ -235,8 +236,8 @@ fn run(seed: u64) -> Vec<String> {
 
 #[test]
 fn all_that_is_promised_holds_in_random_worlds() {
-    let first = std::env::var("SEED").ok().map(|seed| seed.parse().unwrap());
-    let seeds = first.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
+    let number = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
+    let seeds = number("SEED").map_or(0..number("SEEDS").unwrap_or(SEEDS), |seed| seed..seed + 1);
     for seed in seeds {
         if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
             eprintln!("again with SEED={seed}");
