@@ -15,7 +15,7 @@ import org.apache.zookeeper.server.*;
 /**
  * Lets Curator 5.9.0 write what its queues, counters and barriers keep, and prints every znode: path, kind, data in hex.
  * Run in this folder, CLASSPATH holding the jars of Curator and Apache ZooKeeper:
- * java -Dlogback.configurationFile=/dev/null Golden.java | grep -a '^/' > curator.txt
+ * java -Dlogback.configurationFile=../../../../testing/interop/logback.xml Golden.java | grep -a '^/' > curator.txt
  */
 public class Golden {
     static final QueueSerializer<String> UTF8 = new QueueSerializer<>() {
