@@ -259,24 +259,23 @@ impl Watcher {
 
 /// What zkCli says about a failed request.
 pub(crate) fn fault_of(error: &Error, path: Option<&str>) -> Fault {
-    let of = path.filter(|path| !path.is_empty());
     match error {
         Error::ConnectionLost { .. } => {
-            let fault = Fault::new(keeper_message("ConnectionLoss", of));
+            let fault = Fault::new(keeper_message("ConnectionLoss", path));
             if error.outcome() == zabra_client::Outcome::Unknown {
                 return fault.hint("it may have been done or not");
             }
             fault
         }
         Error::SessionExpired { .. } | Error::SessionClosed { .. } => {
-            Fault::new(keeper_message(java_name(KeeperError::SessionExpired), of))
+            Fault::new(keeper_message(java_name(KeeperError::SessionExpired), path))
         }
-        Error::AuthFailed { .. } => Fault::new(keeper_message(java_name(KeeperError::AuthFailed), of)),
+        Error::AuthFailed { .. } => Fault::new(keeper_message(java_name(KeeperError::AuthFailed), path)),
         Error::BadPath { path, .. } => {
             path::check(path).err().unwrap_or_else(|| Fault::new(error.to_string()))
         }
         other => match other.keeper() {
-            Some(refused) => Fault::keeper(refused, of),
+            Some(refused) => Fault::keeper(refused, path),
             None => Fault::new(other.to_string()),
         },
     }

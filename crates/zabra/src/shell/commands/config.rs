@@ -156,12 +156,14 @@ fn members_of(file: &str) -> Result<String, Fault> {
     let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
     let properties = Properties::parse(&bytes)
         .map_err(|malformed| failed(malformed.first().map_or_else(String::new, ToString::to_string)))?;
-    let lines: Vec<_> = properties
-        .effective()
-        .into_iter()
-        .filter(|(entry, _)| ["server.", "group.", "weight."].iter().any(|kind| entry.key.starts_with(kind)))
-        .map(|(entry, _)| format!("{}={}", entry.key, entry.value))
-        .collect();
+    let mut lines = Vec::new();
+    for (entry, _) in properties.effective() {
+        if ["server.", "group.", "weight."].iter().any(|kind| entry.key.starts_with(kind)) {
+            lines.push(format!("{}={}", entry.key, entry.value));
+        } else if entry.key != "version" {
+            return Err(failed(format!("Unrecognised parameter: {}", entry.key)));
+        }
+    }
     if lines.is_empty() {
         return Err(failed("it names no servers".to_owned()));
     }
@@ -185,7 +187,7 @@ fn reconfig<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         if let Some(version) = change.version {
             request = request.version(version);
         }
-        let (config, stat) = request.await.map_err(|error| fault_of(&error, None))?;
+        let (config, stat) = request.await.map_err(|error| fault_of(&error, Some("")))?;
         let text = String::from_utf8_lossy(&config);
         call.out.text(format!("Committed new configuration:\n{text}"))?;
         if call.has("s") {

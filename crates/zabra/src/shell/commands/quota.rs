@@ -215,7 +215,7 @@ async fn store(client: &Client, path: &str, key: &str, value: i64) -> Result<(Tr
         let path = path.to_owned();
         move |error: zabra_client::Error| fault_of(&error, Some(&path))
     };
-    client.ensure_path(&parent).await.map_err(failed(&parent))?;
+    make(client, &parent).await?;
     let there = match client.get(&limits_path).await {
         Ok((data, _)) => Some(Track::parse(&data)?),
         Err(error) if error.is_no_node() => None,
@@ -241,6 +241,22 @@ async fn store(client: &Client, path: &str, key: &str, value: i64) -> Result<(Tr
     // The server has counted by now.
     let (data, _) = client.get(&stats_path).await.map_err(failed(&stats_path))?;
     Ok((limits, Track::parse(&data)?))
+}
+
+/// Creates what is missing of a path, one node after the other, and only what is missing: a create that is refused is a
+/// transaction, too.
+async fn make(client: &Client, path: &str) -> Result<(), Fault> {
+    let ends = path.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(at, _)| at).chain([path.len()]);
+    for node in ends.map(|at| &path[..at]) {
+        let failed = |error| fault_of(&error, Some(node));
+        if client.exists(node).await.map_err(failed)?.is_none() {
+            match client.create(node, "").null().await {
+                Err(error) if !error.is_node_exists() => return Err(failed(error)),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 fn warn(call: &Call, limits: &Track, used: &Track) -> Result<(), Fault> {

@@ -7,10 +7,10 @@ use zabra_client::{Client, Pending};
 
 use super::{Argument, Call, Command, Origin, Running, Session};
 use crate::shell::Shell;
-use crate::shell::fault::Fault;
 use crate::shell::parse::{Grammar, Opt};
 use crate::shell::path;
 use crate::shell::session::fault_of;
+use crate::shell::walk::Walk;
 
 /// See the module.
 pub(super) const COMMANDS: &[Command] = &[
@@ -56,7 +56,12 @@ fn delete_all<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         let path = call.argument(1);
         path::check(path)?;
         let client = shell.client()?;
-        let tree = list(&client, path).await?;
+        let mut walk = Walk::new(client.clone(), path, None).await?;
+        // Parents before their children.
+        let mut tree = Vec::new();
+        while let Some(node) = walk.next().await? {
+            tree.push(node);
+        }
         if call.has("dry-run") {
             for node in tree.iter().rev() {
                 call.out.either(format!("would delete {node}"), || json!({ "wouldDelete": node }))?;
@@ -78,18 +83,6 @@ fn delete_all<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         }
         call.out.json(&json!({ "path": path, "nodes": tree.len(), "deleted": whole }))
     })
-}
-
-/// The node and all below it, parents before children.
-async fn list(client: &Client, path: &str) -> Result<Vec<String>, Fault> {
-    let mut tree = vec![path.to_owned()];
-    let mut next = 0;
-    while let Some(node) = tree.get(next).cloned() {
-        let children = client.children(&node).await.map_err(|error| fault_of(&error, Some(&node)))?;
-        tree.extend(children.iter().map(|name| path::child(&node, name)));
-        next += 1;
-    }
-    Ok(tree)
 }
 
 /// Deletes children before parents, in transactions of `batch` nodes, several of them under way at a time. Gives up at
