@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -291,6 +291,25 @@ fn exports_come_back(world: &World) {
     let told = world.told(&["import", "--overwrite", &file, "/back"]);
     assert_eq!(told, "created 0 nodes and set 6 below /back\n");
     assert_eq!(world.data("/back/config"), b"{\"colour\":\"green\"}");
+
+    // From standard input, unless that is where commands come from.
+    let piped = |words: &[&str], input: &str| {
+        let mut child = world
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let told = piped(&["import", "-", "/piped"], &fs::read_to_string(&file).unwrap());
+    assert_eq!(told.stdout, b"created 6 nodes below /piped\n");
+    let told = piped(&[], "import -\nls /piped\n");
+    let said = String::from_utf8(told.stderr).unwrap();
+    assert!(said.contains("Standard input is where the commands come from"), "{said}");
+    assert!(String::from_utf8(told.stdout).unwrap().contains("[config, empty, members]"));
 
     assert!(world.refused(&["import", &world.file("none.json")]).contains("cannot read"));
     fs::write(&file, "[1, 2]").unwrap();

@@ -195,6 +195,11 @@ impl Shell {
         self.holds_ephemerals = false;
     }
 
+    /// Whether commands come in by standard input, so that it holds nothing else.
+    pub(crate) fn reads_commands(&self) -> bool {
+        self.way != Way::OneShot
+    }
+
     /// Has the shell end after this command.
     pub(crate) fn leave(&mut self) {
         self.left = true;

@@ -56,8 +56,9 @@ fn copy<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         check_places(source, target, moving)?;
         let client = shell.client()?;
         let nodes = {
-            let _progress = Progress::unknown("reading");
-            read_all(&client, source, Want { data: true, acl: true, ..Want::default() }).await?
+            let progress = Progress::below(&client, source, "reading").await;
+            let want = Want { data: true, acl: true, ..Want::default() };
+            read_all(&client, source, want, &progress).await?
         };
         let plan = Plan::of(nodes, source, target, moving)?;
         check_target(&client, target, call.has("parents")).await?;

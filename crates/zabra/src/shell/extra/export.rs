@@ -43,8 +43,9 @@ fn export<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
             None => Sink::Screen(call.out.clone()),
         };
         let want = Want { data: true, acl: true, ..Want::default() };
-        let mut subtree = Subtree::new(shell.client()?, root, want);
-        let progress = Progress::unknown("exporting");
+        let client = shell.client()?;
+        let progress = Progress::below(&client, root, "exporting").await;
+        let mut subtree = Subtree::new(client, root, want);
         sink.line(&head(root, &java_time::iso(show::now())))?;
         let mut nodes = 0_u64;
         while let Some(step) = subtree.next().await? {

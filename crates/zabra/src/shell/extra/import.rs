@@ -48,6 +48,9 @@ fn import<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         if call.has("skip") && call.has("overwrite") {
             return Err(Fault::new("--skip and --overwrite exclude each other"));
         }
+        if file == "-" && shell.reads_commands() {
+            return Err(Fault::new("Standard input is where the commands come from").at(1));
+        }
         let document = read(file)?;
         let target = call.optional(2).unwrap_or(&document.path).to_owned();
         path::check(&target)?;

@@ -1,14 +1,23 @@
 //! A bar on standard error while many nodes are read or written; nothing when nobody sees it.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use zabra_client::Client;
 
 /// See the module. It vanishes when it is dropped.
 #[derive(Debug)]
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Of an unknown number of nodes.
-    pub(super) fn unknown(doing: &'static str) -> Self {
+    /// Of a node and all below it, as many as there are by now.
+    pub(super) async fn below(client: &Client, path: &str, doing: &'static str) -> Self {
+        // Servers before 3.6 do not count for us.
+        match client.all_children_number(path).await.map(usize::try_from) {
+            Ok(Ok(below)) => Self::of(below + 1, doing),
+            _ => Self::unknown(doing),
+        }
+    }
+
+    fn unknown(doing: &'static str) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg} {human_pos} nodes");
         Self::new(None, doing, style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use zabra_client::{Client, Error, Pending};
 use zabra_types::{Acl, Stat};
 
+use super::progress::Progress;
 use crate::shell::fault::Fault;
 use crate::shell::path;
 use crate::shell::session::fault_of;
@@ -213,12 +214,18 @@ fn gone(error: Error) -> Error {
 }
 
 /// Everything below a node at once, for commands that must know all before they begin.
-pub(super) async fn read_all(client: &Client, root: &str, want: Want) -> Result<Vec<Node>, Fault> {
+pub(super) async fn read_all(
+    client: &Client,
+    root: &str,
+    want: Want,
+    progress: &Progress,
+) -> Result<Vec<Node>, Fault> {
     let mut subtree = Subtree::new(client.clone(), root, want);
     let mut nodes = Vec::new();
     while let Some(step) = subtree.next().await? {
         if let Step::Node(node) = step {
             nodes.push(*node);
+            progress.advance(1);
         }
     }
     Ok(nodes)
