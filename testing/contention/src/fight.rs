@@ -73,6 +73,9 @@ impl Arena<'_> {
             let order = self.order(scenario, &root, at, (fighting.len(), sets));
             self.workers[at].order(&order)?;
         }
+        if !self.witness.start_all(fighting.len() * self.clients) {
+            self.witness.book().wrong("not all contenders got a connection".to_owned());
+        }
         let over = AtomicBool::new(false);
         let deadline = Instant::now() + self.time;
         let mut victims = Victims {

@@ -9,6 +9,7 @@ use crate::{Failure, RunArgs, Servers, Stage};
 const CHEATS: &[(&str, &str, &str)] = &[
     ("lock calm", "lock", "beside"),
     ("lock calm", "fence", "entered"),
+    ("lock calm", "herd", "a herd"),
     ("rwlock", "rwlock", "beside"),
     ("queue cuts", "queue-lose", "never taken"),
     ("queue cuts", "queue-double", "taken 2 times"),

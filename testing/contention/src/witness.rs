@@ -8,8 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::book::{Book, Mode, Word};
 
+/// What everybody announces at first, and waits for then.
+const HELLO: &str = "hello";
+const START: &str = "all start 0";
+
 /// How long somebody may wait for an announcement.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The witness of one run.
 #[derive(Clone, Debug)]
@@ -51,6 +56,20 @@ impl Witness {
         self.shared.book()
     }
 
+    /// Lets contenders begin, once so many have come; false when they do not come in time.
+    pub(crate) fn start_all(&self, contenders: usize) -> bool {
+        let start = Instant::now();
+        while self.book().signs(HELLO) < contenders {
+            if start.elapsed() > WAIT_MAX {
+                return false;
+            }
+            thread::sleep(LOOK);
+        }
+        self.book().hear("", Word::Sign(START));
+        self.shared.announced.notify_all();
+        true
+    }
+
     /// Begins with an empty book; returns the full one.
     pub(crate) fn turn_page(&self) -> Book {
         std::mem::take(&mut *self.book())
@@ -71,6 +90,7 @@ impl Shared {
             let answer = match line.strip_prefix("hello ") {
                 Some(name) => {
                     name.clone_into(&mut who);
+                    self.book().hear(&who, Word::Sign(HELLO));
                     "ok"
                 }
                 None => self.hear(&who, &line),

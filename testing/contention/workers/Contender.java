@@ -165,6 +165,7 @@ public final class Contender {
                 throw new IllegalStateException("no connection");
             }
             this.witness = new Witness(witness, who);
+            this.witness.tell("await all start 0");
             deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(order.number("millis"));
         }
 
@@ -421,6 +422,8 @@ public final class Contender {
         private void barrier() throws Exception {
             for (int round = 0; round < order.number("rounds"); round++) {
                 witness.tell("await " + root + " closed " + round);
+                // Who learned of the barrier past the servers must see what its server may not know yet.
+                curator.sync().forPath(root);
                 new DistributedBarrier(curator, root + "/" + round).waitOnBarrier();
                 witness.tell("passed " + root + " " + round);
             }

@@ -13,7 +13,7 @@ import traceback
 from kazoo.client import KazooClient
 from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError
 from kazoo.protocol.states import KazooState
-from kazoo.recipe.barrier import Barrier
+from kazoo.recipe.barrier import Barrier, DoubleBarrier
 from kazoo.recipe.election import Election
 from kazoo.recipe.lock import Lock
 from kazoo.recipe.queue import Queue
@@ -96,6 +96,7 @@ class Client:
         self.zk.add_listener(self.listen)
         self.zk.start(timeout=PATIENCE_S)
         self.witness = Witness(worker.witness, self.who)
+        self.witness.tell("await", "all", "start", 0)
         self.deadline = time.monotonic() + int(order["millis"]) / 1000
         self.random = random.Random(self.who)
 
@@ -153,7 +154,14 @@ class Client:
 
     def lock(self):
         lock = CuratorLock(self.zk, self.root, self.who, extra_lock_patterns=["-lock-"])
+        if self.order.get("sabotage") == "herd":
+            self.watch_everybody()
         self.turns(lambda: self.exclusive(lock))
+
+    def watch_everybody(self, _event=None):
+        """What a lock must not do."""
+        if self.goes_on():
+            self.zk.get_children_async(self.root, watch=self.watch_everybody)
 
     def latch(self):
         lock = CuratorLatch(self.zk, self.root, self.who)
@@ -247,6 +255,8 @@ class Client:
             barrier = Barrier(self.zk, f"{self.root}/{round_}")
             while not self.sabotages("barrier"):
                 try:
+                    # Who learned of the barrier past the servers must see what its server may not know yet.
+                    self.zk.sync(self.root)
                     if barrier.wait(1):
                         break
                 except KazooException:
@@ -263,6 +273,18 @@ class Client:
             self.witness.tell("opening", self.root, round_)
             barrier.remove()
             self.witness.tell("gone", self.root, round_, self.order["members"])
+
+    def double_barrier(self):
+        members = self.order["members"]
+        for round_ in range(int(self.order["rounds"])):
+            barrier = DoubleBarrier(self.zk, f"{self.root}/{round_}", int(members), self.who)
+            self.witness.tell("come", self.root, f"in-{round_}")
+            barrier.enter()
+            self.witness.tell("all", self.root, f"in-{round_}", members)
+            self.stay()
+            self.witness.tell("come", self.root, f"out-{round_}")
+            barrier.leave()
+            self.witness.tell("all", self.root, f"out-{round_}", members)
 
 
 class Worker:

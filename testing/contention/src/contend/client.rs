@@ -34,10 +34,14 @@ impl<'a> Contender<'a> {
                 .session_timeout(Duration::from_millis(order.number("session")))
                 .connect(order.text("hosts"))
                 .await?;
+            let seen = Seen::connect(witness, who)?;
+            let starting = seen.clone();
+            // The others may take a while.
+            tokio::task::spawn_blocking(move || starting.tell("await all start 0")).await??;
             let contender = Contender {
                 who,
                 client: client.clone(),
-                seen: Seen::connect(witness, who)?,
+                seen,
                 order,
                 root: order.text("root"),
                 counts,

@@ -23,6 +23,10 @@ impl Contender<'_> {
             "semaphore" => self.semaphore().await,
             "election" => self.election().await,
             "latch" => self.latch().await,
+            "queue" => self.queue().await,
+            "counter" => self.counter().await,
+            "barrier" => self.barrier().await,
+            "double-barrier" => self.double_barrier().await,
             other => Err(format!("there is no scenario {other}").into()),
         }
     }

@@ -1,6 +1,7 @@
 //! Our own recipes in contention: what `workers/` has in other languages.
 
 mod client;
+mod items;
 mod locks;
 mod seen;
 
