@@ -206,6 +206,8 @@ impl Keeper {
     async fn find(&self) -> Result<Option<String>, ClientError> {
         let Some((parent, base)) = self.spec.path.rsplit_once('/') else { return Ok(None) };
         let parent = if parent.is_empty() { "/" } else { parent };
+        // Another server than this one may have taken the creation to the leader.
+        self.client.sync(parent).await?;
         let names = match self.client.children(parent).await {
             Err(error) if error.is_no_node() => return Ok(None),
             names => names?,
@@ -383,6 +385,10 @@ impl Keeper {
             self.path = self.find().await?;
         }
         let Some(path) = &self.path else { return Ok(()) };
+        if self.in_doubt {
+            // Another server than this one may have taken the creation to the leader.
+            self.client.sync(path).await?;
+        }
         if self.spec.mode.is_ephemeral() {
             // It may be that of a successor, when our session expired meanwhile.
             let stat = self.client.exists(path).await?;

@@ -11,6 +11,7 @@ mod ensemble;
 mod membership;
 mod persistent;
 mod support;
+mod wire;
 
 use support::{AnyServer, World};
 
@@ -68,5 +69,6 @@ bodies! {
     persistent::refusals_are_told,
     persistent::a_node_ends_with_its_client,
     persistent::a_node_of_the_next_session_is_deleted_at_the_end,
+    persistent::whatever_happens_there_is_one_node_and_none_after_the_end,
     persistent::a_ttl_node_is_there_while_it_is_refreshed_and_goes_afterwards,
 }

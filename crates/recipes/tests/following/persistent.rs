@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use zabra_client::{Acl, CreateMode, Perms};
+use zabra_client::{Acl, Client, CreateMode, Perms};
+use zabra_embedded::Server;
 use zabra_recipes::Error;
+use zabra_recipes::discovery::{Discovery, ServiceInstance, ServiceType};
 use zabra_recipes::persistent::{NodeState, PersistentNode, PersistentTtlNode};
 
 use crate::support::{World, soon, until};
+use crate::wire::Wire;
 
-async fn text(client: &zabra_client::Client, path: &str) -> Option<String> {
+async fn text(client: &Client, path: &str) -> Option<String> {
     let data = client.get(path).await.ok().map(|(data, _)| data);
     data.map(|data| String::from_utf8_lossy(&data).into_owned())
 }
@@ -188,4 +191,102 @@ pub(crate) async fn a_node_of_the_next_session_is_deleted_at_the_end(world: &Wor
     .await;
     soon("the end", node.close()).await.unwrap();
     assert_eq!(client.exists("/n").await.unwrap(), None);
+}
+
+pub(crate) async fn whatever_happens_there_is_one_node_and_none_after_the_end(world: &World) {
+    let (keeping, other) = (world.client().await, world.client().await);
+    for (round, mode) in
+        [CreateMode::Ephemeral, CreateMode::EphemeralSequential, CreateMode::EphemeralSequential]
+            .into_iter()
+            .cycle()
+            .take(9)
+            .enumerate()
+    {
+        // Every third is a registration, which is numbered without protection.
+        let parent = format!("/round-{round}/web");
+        other.ensure_path(&parent).await.unwrap();
+        let node = PersistentNode::builder(&keeping, format!("{parent}/node-"), "data").mode(mode);
+        let node = if mode.is_sequential() { node.protected() } else { node };
+        let discovery = Discovery::new(&keeping, format!("/round-{round}")).unwrap();
+        let instance = ServiceInstance::new("web").service_type(ServiceType::DynamicSequential);
+        let mut rng = fastrand::Rng::with_seed(round as u64);
+        let harm = async {
+            for _ in 0..12 {
+                match rng.u8(..6) {
+                    0 => world.expire(keeping.session_id()).await,
+                    1 => {
+                        for name in other.children(&parent).await.unwrap_or_default() {
+                            // It may be gone, or the connection.
+                            let _ = other.delete(format!("{parent}/{name}")).send().await;
+                        }
+                    }
+                    _ => world.cut(keeping.session_id()).await,
+                }
+                tokio::time::sleep(Duration::from_micros(rng.u64(..8_000))).await;
+            }
+        };
+        let names = || async { soon("the names", other.children(&parent).send()).await.unwrap() };
+        if round % 3 == 2 {
+            let (registration, ()) = tokio::join!(discovery.register(instance), harm);
+            let registration = registration.unwrap();
+            soon("one node", async { while names().await.len() != 1 {} }).await;
+            until("in place", || matches!(registration.state(), NodeState::InPlace { .. })).await;
+            assert_eq!(names().await.len(), 1);
+            soon("the end", registration.unregister()).await.unwrap();
+        } else {
+            let node = node.start().unwrap();
+            harm.await;
+            soon("one node", async { while names().await.len() != 1 {} }).await;
+            until("in place", || matches!(node.state(), NodeState::InPlace { .. })).await;
+            assert_eq!(names().await.len(), 1);
+            soon("the end", node.close()).await.unwrap();
+        }
+        assert_eq!(names().await, [""; 0], "round {round}");
+    }
+}
+
+/// How many answers there are between the beginning of a node and its place, at most.
+const ANSWERS: i64 = 8;
+
+#[tokio::test]
+async fn a_lost_answer_doubles_no_node_and_leaves_none_behind() {
+    let server = Server::start().await.unwrap();
+    let wire = Wire::to(server.address()).await;
+    let hosts = wire.hosts();
+    let keeping = soon("a session", Client::connect(&hosts)).await.unwrap();
+    let hosts = server.connect_string();
+    let other = soon("a session", Client::connect(&hosts)).await.unwrap();
+    let discovery = Discovery::new(&keeping, "/base").unwrap();
+    other.ensure_path("/base/nodes").await.unwrap();
+    other.ensure_path("/base/web").await.unwrap();
+    let mut lost = [0; 2];
+    for numbered in [false, true] {
+        for answers in 0..ANSWERS {
+            let parent = if numbered { "/base/web" } else { "/base/nodes" };
+            let names = || async { soon("the names", other.children(parent).send()).await.unwrap() };
+            wire.lose_after(answers);
+            if numbered {
+                // Numbered without protection, and found again by its id.
+                let instance = ServiceInstance::new("web").service_type(ServiceType::DynamicSequential);
+                let registration = soon("a registration", discovery.register(instance)).await.unwrap();
+                lost[0] += usize::from(wire.has_lost());
+                until("in place", || matches!(registration.state(), NodeState::InPlace { .. })).await;
+                assert_eq!(names().await.len(), 1, "after {answers} answers");
+                wire.lose_after(answers);
+                soon("the end", registration.unregister()).await.unwrap();
+            } else {
+                let node = PersistentNode::builder(&keeping, format!("{parent}/n-"), "");
+                let node = node.mode(CreateMode::PersistentSequential).protected().create();
+                let node = soon("a node", node).await.unwrap();
+                lost[0] += usize::from(wire.has_lost());
+                until("in place", || matches!(node.state(), NodeState::InPlace { .. })).await;
+                assert_eq!(names().await.len(), 1, "after {answers} answers");
+                wire.lose_after(answers);
+                soon("the end", node.close()).await.unwrap();
+            }
+            lost[1] += usize::from(wire.has_lost());
+            assert_eq!(names().await, [""; 0], "after {answers} answers");
+        }
+    }
+    assert!(lost[0] >= 4 && lost[1] >= 2, "only {lost:?} answers were lost: the test shows nothing");
 }
