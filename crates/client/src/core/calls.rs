@@ -22,6 +22,8 @@ pub(crate) enum Errand {
     Call(CallId, WatchEffect),
     /// Our own, whose answer says nothing.
     Own,
+    /// Watches that are set again.
+    SetWatches,
     /// A word of the conversation that proves who we are.
     Prove,
     /// The end of the session.
@@ -69,6 +71,12 @@ impl Calls {
         };
         wire.frame(xid, request.op(), |out| request.encode(out));
         self.flying.push_back(Flight { xid, end: wire.position(), errand });
+    }
+
+    /// Whether watches are being set again, and not all of them are.
+    pub(crate) fn set_watches(&self) -> bool {
+        // They come before all else on a connection.
+        self.flying.front().is_some_and(|flight| matches!(flight.errand, Errand::SetWatches))
     }
 
     /// Whether a request on its way is to set this watcher's watch.

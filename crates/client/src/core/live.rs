@@ -157,7 +157,7 @@ impl Core {
         self.auth.show_all(&mut self.wire);
         let seen = self.session.replied();
         for request in self.watches.set_again(seen, self.options.packet_len_max) {
-            self.calls.send_own(&request, Errand::Own, &mut self.wire);
+            self.calls.send_own(&request, Errand::SetWatches, &mut self.wire);
         }
         for waiting in std::mem::take(&mut self.calls.waiting) {
             self.send_waiting(waiting.call, out);
@@ -220,14 +220,19 @@ impl Core {
         let expected = self.calls.flying.front().map(|flight| flight.xid);
         let next = if expected == Some(header.xid) { self.calls.flying.pop_front() } else { None };
         let flight = next.ok_or(Misbehaviour::OutOfOrder { expected, found: header.xid })?;
-        self.session.replied_at(header.zxid);
+        if self.calls.set_watches() || matches!(flight.errand, Errand::Prove) {
+            // Should the connection break now, the watches that are not set again yet missed what came before this.
+            self.session.seen_at(header.zxid);
+        } else {
+            self.session.replied_at(header.zxid);
+        }
         match flight.errand {
             Errand::Call(id, effect) => {
                 self.take_effect(now, effect, header.err, out);
                 let body = frame.slice(ReplyHeader::LEN..);
                 out.push(Output::Done(id, Ok(Reply { zxid: header.zxid, err: header.err, body })));
             }
-            Errand::Own => {}
+            Errand::Own | Errand::SetWatches => {}
             Errand::Prove => self.proof_answered(now, header.err, &frame[ReplyHeader::LEN..], out)?,
             Errand::Close => {
                 self.abandon_link(out);

@@ -32,7 +32,8 @@ pub(crate) struct Session {
     /// When a server was last there.
     heard: Now,
     /// The highest zxid of a reply: what set-again watches are compared with. Events do not count: of two events of
-    /// one transaction, the second may have been lost with the connection.
+    /// one transaction, the second may have been lost with the connection. Nor do replies that come before all watches
+    /// are set again.
     replied: Zxid,
     /// The highest zxid seen at all: a server behind it is of no use.
     seen: Zxid,

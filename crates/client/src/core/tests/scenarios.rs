@@ -71,6 +71,32 @@ fn of_two_events_of_one_transaction_the_second_is_not_lost_with_the_connection()
 }
 
 #[test]
+fn a_break_in_the_middle_of_setting_watches_again_loses_none() {
+    // Each watch is set again by a request of its own.
+    let mut world = connected(CoreOptions { packet_len_max: 70, ..options() });
+    let calls = ["/a", "/b"].map(|path| world.submit(OpCode::GetData, path, Some(WatchKind::Data), false));
+    settle(&mut world);
+    world.cut();
+    world.change(EventType::NodeDataChanged, "/a");
+    world.change(EventType::NodeDataChanged, "/b");
+    while world.states.last() != Some(&Connected) {
+        if !world.network(usize::MAX >> 1) {
+            world.pass(Duration::from_secs(60));
+        }
+    }
+    world.write(usize::MAX >> 1);
+    world.serve();
+    // An event of 4 of length, 16 of header, 8 of type and state and 6 of path; a reply of 4, 16 and 4.
+    world.read(34 + 24);
+    world.cut();
+    settle(&mut world);
+    for (call, path) in calls.into_iter().zip(["/a", "/b"]) {
+        let told = &world.watching[&world.calls[call].watcher.unwrap()].told;
+        assert!(matches!(told[..], [Told::Node { event: EventType::NodeDataChanged, .. }]), "{path}: {told:?}");
+    }
+}
+
+#[test]
 fn silence_ends_the_connection_and_then_the_session() {
     let mut world = connected(options());
     let waits = world.submit(OpCode::Sync, "/", None, false);

@@ -282,6 +282,14 @@ impl World {
         connection.written += len as u64;
     }
 
+    /// The server takes and answers all that was written, and the client gets nothing of it.
+    pub(super) fn serve(&mut self) {
+        let connection = self.connection.as_mut().unwrap();
+        let up = std::mem::take(&mut connection.up);
+        connection.side.take(&up, &mut self.ensemble);
+        self.note_executed();
+    }
+
     /// The client gets so many bytes of those under way.
     pub(super) fn read(&mut self, len: usize) {
         let connection = self.connection.as_mut().unwrap();
