@@ -13,6 +13,8 @@ use zabra_proto::FRAME_LEN_MAX_DEFAULT;
 
 /// Asked for unless told otherwise.
 const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// The longest one the protocol has room for: 24 days.
+const SESSION_TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 /// Requests without an answer, unless told otherwise.
 const PENDING_MAX_DEFAULT: usize = 1 << 16;
 
@@ -52,7 +54,7 @@ impl Default for ClientBuilder {
 impl ClientBuilder {
     /// The session time-out to ask for; 30 seconds if not set. The server may decide on another one.
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
-        self.options.session_timeout = timeout;
+        self.options.session_timeout = timeout.min(SESSION_TIMEOUT_MAX);
         self
     }
 

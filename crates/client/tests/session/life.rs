@@ -51,3 +51,18 @@ async fn nobody_there_is_told_in_time() {
     let Error::CannotConnect { last, .. } = &error else { panic!("{error:?}") };
     assert!(last.contains("refused"), "{last}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_without_end_are_taken_at_their_word() {
+    let server = zabra_embedded::Server::start().await.unwrap();
+    let endless = Client::builder()
+        .session_timeout(Duration::MAX)
+        .connect_timeout(Duration::MAX)
+        .connect_within(Duration::MAX);
+    let client = endless.clone().connect(&server.connect_string()).await.unwrap();
+    server.cut_all().await;
+    client.sync("/").await.unwrap_or_else(|error| assert!(error.is_connection_lost(), "{error}"));
+    client.close().await.unwrap();
+    let nowhere = endless.start("127.0.0.1:1").unwrap();
+    nowhere.close().await.unwrap();
+}
