@@ -54,11 +54,15 @@ impl View {
     /// The server's path as this view names it. One outside of the chroot, which only `/zookeeper` can be, stays as it
     /// is.
     pub(crate) fn strip<'a>(&self, full: &'a str) -> &'a str {
-        let Some(chroot) = &self.chroot else { return full };
-        match full.strip_prefix(&**chroot) {
-            Some("") => "/",
-            Some(rest) if rest.starts_with('/') => rest,
-            _ => full,
+        self.within(full).unwrap_or(full)
+    }
+
+    /// The server's path as this view names it; `None` for one outside of the chroot.
+    pub(crate) fn within<'a>(&self, full: &'a str) -> Option<&'a str> {
+        let Some(chroot) = &self.chroot else { return Some(full) };
+        match full.strip_prefix(&**chroot)? {
+            "" => Some("/"),
+            rest => rest.starts_with('/').then_some(rest),
         }
     }
 }

@@ -117,7 +117,8 @@ fn infos(reply: &Reply, asked: &mut Asked) -> Result<Vec<ClientInfo>, Error> {
 
 fn paths(reply: &Reply, asked: &mut Asked) -> Result<Vec<String>, Error> {
     let paths = asked.read(reply, read::sorted_names)?;
-    Ok(paths.into_iter().map(|path| asked.view.strip(&path).to_owned()).collect())
+    // To the server the prefix is text: that of a view's root fits the root's neighbours too.
+    Ok(paths.iter().filter_map(|path| asked.view.within(path)).map(str::to_owned).collect())
 }
 
 fn number(reply: &Reply, asked: &mut Asked) -> Result<i32, Error> {

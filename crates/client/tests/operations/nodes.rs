@@ -147,6 +147,12 @@ pub(crate) async fn a_session_can_be_asked_about(client: Client) {
     }
     assert_eq!(client.ephemerals("/").await.unwrap(), ["/a", "/b"]);
     assert_eq!(client.ephemerals("/b").await.unwrap(), ["/b"]);
+    client.create("/dir", []).await.unwrap();
+    client.create("/dir/e", []).ephemeral().await.unwrap();
+    client.create("/dir-e", []).ephemeral().await.unwrap();
+    let below = client.chroot("/dir").unwrap();
+    assert_eq!(below.ephemerals("/").await.unwrap(), ["/e"], "a view sees what is below its root");
+    assert_eq!(client.ephemerals("/dir").await.unwrap(), ["/dir-e", "/dir/e"]);
     let identities = client.whoami().await.unwrap();
     assert!(identities.iter().any(|who| who.scheme == "ip" && who.user == "127.0.0.1"), "{identities:?}");
     let (config, stat) = client.config().await.unwrap();
