@@ -92,7 +92,10 @@ fn a_break_in_the_middle_of_setting_watches_again_loses_none() {
     settle(&mut world);
     for (call, path) in calls.into_iter().zip(["/a", "/b"]) {
         let told = &world.watching[&world.calls[call].watcher.unwrap()].told;
-        assert!(matches!(told[..], [Told::Node { event: EventType::NodeDataChanged, .. }]), "{path}: {told:?}");
+        assert!(
+            matches!(told[..], [Told::Node { event: EventType::NodeDataChanged, .. }]),
+            "{path}: {told:?}"
+        );
     }
 }
 
