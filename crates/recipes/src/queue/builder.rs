@@ -1,7 +1,6 @@
 //! How a queue is opened.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -147,8 +146,8 @@ impl QueueBuilder {
                 max_items: self.max_items,
                 room_timeout: self.room_timeout,
                 on_failure: self.on_failure,
+                list_again: feed.again(),
                 feed: Mutex::new(feed),
-                list_again: AtomicBool::new(false),
                 stash: Arc::new(Stash::default()),
                 background: Background::default(),
             }),

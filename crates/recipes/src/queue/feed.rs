@@ -3,16 +3,22 @@
 use std::collections::{HashSet, VecDeque};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
 use zabra_client::{Client, OneShot};
 use zabra_types::CreateMode;
 
 use super::layout::Layout;
 use crate::Result;
 use crate::common::node::{create_with_parents, ensure_container};
+use crate::common::path::join;
 use crate::common::retry::through_sessions;
+
+/// How many items to look at when one was gone.
+const LOOK_AHEAD: usize = 16;
 
 /// The names of a queue's items in order, listed anew only when they have been handed out, or when a newer item may have to
 /// overtake them.
@@ -30,6 +36,8 @@ pub(super) struct Feed<L> {
     /// Whether something has changed since the list was read.
     changed: bool,
     handed_out: usize,
+    /// Rung when something that was handed out may still be there.
+    again: Arc<Notify>,
     layout: PhantomData<L>,
 }
 
@@ -44,8 +52,14 @@ impl<L: Layout> Feed<L> {
             watches: Watches::default(),
             changed: true,
             handed_out: 0,
+            again: Arc::default(),
             layout: PhantomData,
         }
+    }
+
+    /// What to ring when something that was handed out may still be there.
+    pub(super) fn again(&self) -> Arc<Notify> {
+        Arc::clone(&self.again)
     }
 
     /// The next item's name, waiting for one if there is none. Safe to drop.
@@ -58,24 +72,31 @@ impl<L: Layout> Feed<L> {
                 self.list().await?;
                 continue;
             }
-            match self.until_due() {
-                // Clocks may be set: look again at least every minute.
-                Some(wait) => tokio::select! {
-                    () = self.watches.any() => self.changed = true,
-                    () = tokio::time::sleep(wait.min(Duration::from_secs(60))) => {}
-                },
-                None => {
-                    self.watches.any().await;
-                    self.changed = true;
-                }
+            // Clocks may be set: look again at least every minute.
+            let wait = self.until_due().map(|wait| wait.min(Duration::from_secs(60)));
+            tokio::select! {
+                () = self.watches.any() => self.changed = true,
+                () = self.again.notified() => self.changed = true,
+                () = sleep(wait) => {}
             }
         }
     }
 
-    /// Has the queue listed again before anything else is handed out.
-    pub(super) fn forget(&mut self) {
-        self.names.clear();
-        self.changed = true;
+    /// Leaves out those of the next items that others have taken meanwhile: a look at many at once, when one was gone.
+    pub(super) async fn skip_taken(&mut self) {
+        let looks: Vec<_> = self
+            .names
+            .iter()
+            .take(LOOK_AHEAD)
+            .map(|name| self.client.exists(join(&self.path, name)).send())
+            .collect();
+        // Names are removed only after the last answer: this may be dropped before.
+        let mut gone = Vec::with_capacity(looks.len());
+        for look in looks {
+            gone.push(matches!(look.await, Ok(None)));
+        }
+        let mut gone = gone.into_iter();
+        self.names.retain(|_| gone.next() != Some(true));
     }
 
     /// The next item's name, if there is one now.
@@ -156,6 +177,14 @@ pub(super) async fn ensure_node(client: &Client, path: &str) -> Result<()> {
     match made {
         Err(error) if !error.is_node_exists() => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+/// Waits for this time, or for ever.
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -60,8 +60,9 @@
 //!
 //! # Dropped futures
 //!
-//! A dropped `take` or `poll` loses nothing: an item that was taken for it goes to the next one on the same queue handle (with
-//! a lock path it is released). A dropped put may or may not happen.
+//! A dropped `take` or `poll` loses nothing: an item that was taken for it goes to the next one on the same queue handle or its
+//! clones (with a lock path it is released). If there is no next one, it is lost; the log says so. A dropped put may or may
+//! not happen.
 
 mod background;
 mod builder;
@@ -75,11 +76,10 @@ mod take;
 mod taken;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 use zabra_client::Client;
 
 use crate::common::retry::{EXPIRIES_MAX, through_sessions};
@@ -126,8 +126,8 @@ struct Shared<L: Layout> {
     room_timeout: Option<Duration>,
     on_failure: OnFailure,
     feed: Mutex<Feed<L>>,
-    /// Set when a name was handed out by the feed and its item may still be there.
-    list_again: AtomicBool,
+    /// Rung when a name was handed out by the feed and its item may still be there.
+    list_again: Arc<Notify>,
     stash: Arc<Stash>,
     background: Background<L>,
 }
@@ -302,21 +302,9 @@ impl<L: Layout> Queue<L> {
     /// # Errors
     /// See the [module](self). [`Error::BadItem`] carries what was taken and could not be read.
     pub async fn take(&self) -> Result<Taken> {
-        let shared = &self.shared;
-        loop {
-            if let Some(taken) = shared.stash.pop() {
-                return Ok(taken);
-            }
-            // Nothing may be awaited between the feed's answer and the task that takes: a name would be forgotten.
-            let name = tokio::select! {
-                biased;
-                () = shared.stash.filled.notified() => continue,
-                name = self.next_name() => name?,
-            };
-            if let Some(taken) = self.take_named(name).await? {
-                return Ok(taken);
-            }
-        }
+        let taken = self.take_by(std::future::pending()).await?;
+        // The end of time does not come.
+        taken.ok_or(Error::Closed)
     }
 
     /// Takes the first item if there is one.
@@ -342,13 +330,12 @@ impl<L: Layout> Queue<L> {
         }
     }
 
-    /// Takes the first item, waiting at most this long for one. An item that is being taken when time is up is kept for
-    /// the next call.
+    /// Takes the first item, waiting at most this long for one. An item that is being taken when time is up is waited for.
     ///
     /// # Errors
     /// As [`take`](Self::take).
     pub async fn poll_within(&self, time: Duration) -> Result<Option<Taken>> {
-        tokio::time::timeout(time, self.take()).await.map_or(Ok(None), |taken| taken.map(Some))
+        self.take_by(tokio::time::sleep(time)).await
     }
 
     /// How many znodes the queue has: messages that wait, those in hand with a lock path included.
@@ -376,10 +363,33 @@ impl<L: Layout> Queue<L> {
         self.shared.background.flush().await
     }
 
-    async fn next_name(&self) -> Result<String> {
+    /// Takes the first item unless none has come by then.
+    async fn take_by(&self, end: impl Future<Output = ()>) -> Result<Option<Taken>> {
+        let shared = &self.shared;
+        let mut end = std::pin::pin!(end);
+        let mut missed = false;
+        loop {
+            if let Some(taken) = shared.stash.pop() {
+                return Ok(Some(taken));
+            }
+            // Nothing may be awaited between the feed's answer and the task that takes: a name would be forgotten.
+            let name = tokio::select! {
+                biased;
+                () = shared.stash.filled.notified() => continue,
+                name = self.next_name(missed) => name?,
+                () = &mut end => return Ok(None),
+            };
+            if let Some(taken) = self.take_named(name).await? {
+                return Ok(Some(taken));
+            }
+            missed = true;
+        }
+    }
+
+    async fn next_name(&self, after_a_miss: bool) -> Result<String> {
         let mut feed = self.shared.feed.lock().await;
-        if self.shared.list_again.swap(false, Ordering::Relaxed) {
-            feed.forget();
+        if after_a_miss {
+            feed.skip_taken().await;
         }
         feed.next().await
     }
@@ -391,8 +401,7 @@ impl<L: Layout> Queue<L> {
         tokio::spawn(async move {
             let taken = shared.take_through_expiry(&name).await;
             if taken.is_err() {
-                shared.list_again.store(true, Ordering::Relaxed);
-                shared.stash.filled.notify_one();
+                shared.list_again.notify_one();
             }
             let parcel = taken.map(|taken| taken.map(|taken| Parcel::new(taken, Arc::clone(&shared.stash))));
             // An unwanted parcel looks after itself.

@@ -254,6 +254,19 @@ impl Stash {
     }
 }
 
+impl Drop for Stash {
+    fn drop(&mut self) {
+        let taken = self.taken.get_mut();
+        if !taken.is_empty() {
+            let names: Vec<&str> = taken.iter().map(Taken::name).collect();
+            tracing::error!(
+                ?names,
+                "items were taken for futures that were dropped, and nobody has asked for others since"
+            );
+        }
+    }
+}
+
 /// A taken item on its way to a future that may be dropped meanwhile: it goes to the stash then, unless the mark on it
 /// can simply be lifted.
 pub(super) struct Parcel {
