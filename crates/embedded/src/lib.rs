@@ -5,31 +5,48 @@
 //! Curator's `TestingServer` and `TestingCluster` do for Java.
 //!
 //! ```
-//! # async fn test() -> Result<(), zabra_embedded::Error> {
+//! # use std::time::Duration;
+//! # use zabra_client::{Client, RetryPolicy};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = zabra_embedded::Server::start().await?;
-//! let hosts = server.connect_string(); // for a client: 127.0.0.1:23817
-//! // ...
+//! let worker = Client::connect(&server.connect_string()).await?; // 127.0.0.1:23817, for example
+//! let patient = RetryPolicy::forever(Duration::from_millis(10)).within(Duration::from_secs(10));
+//! let observer = Client::builder().retry(patient).connect(&server.connect_string()).await?;
+//! worker.create("/alive", []).ephemeral().await?;
+//!
+//! server.cut(worker.session_id()).await?; // the connection breaks, the session lives on
+//! assert!(observer.exists("/alive").await?.is_some());
+//!
+//! server.expire(worker.session_id()).await?; // as if nothing had been heard of it for its timeout
+//! assert!(observer.exists("/alive").await?.is_none());
+//!
+//! observer.create("/kept", []).await?;
 //! server.kill().await; // as kill -9: nothing more reaches the disk or a client
 //! server.restart().await?; // the same port, the same data
-//! server.cut_all().await; // connections break, sessions live on
+//! assert!(observer.exists("/kept").await?.is_some());
 //! # Ok(())
 //! # }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test()).unwrap();
 //! ```
 //!
 //! An ensemble works alike:
 //!
 //! ```
-//! # async fn test() -> Result<(), zabra_embedded::Error> {
+//! # use std::time::Duration;
+//! # use zabra_client::{Client, RetryPolicy};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ensemble = zabra_embedded::Ensemble::start(3).await?;
+//! let patient = RetryPolicy::forever(Duration::from_millis(10)).within(Duration::from_secs(10));
+//! let client = Client::builder().retry(patient).connect(&ensemble.connect_string()).await?;
+//! client.create("/kept", []).await?;
 //! let leader = ensemble.leader().await?;
 //! ensemble.kill(leader).await;
-//! let next = ensemble.leader().await?; // waits for the election
-//! assert_ne!(next, leader);
+//! assert!(client.exists("/kept").await?.is_some()); // on another server
+//! assert_ne!(ensemble.leader().await?, leader); // waits for the election
 //! ensemble.restart(leader).await?;
 //! # Ok(())
 //! # }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test()).unwrap();
 //! ```
 //!
 //! Nothing here needs a runtime of the caller's, or cares which one there is: the server has its own, so a test may stop
