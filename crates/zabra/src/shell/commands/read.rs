@@ -1,6 +1,7 @@
 //! Commands that look: get, ls, stat, sync, getAllChildrenNumber, getEphemerals.
 
 use serde_json::json;
+use zabra_client::Error;
 use zabra_types::KeeperError;
 
 use super::{Argument, Call, Command, Origin, Running, Session, options_text};
@@ -227,14 +228,27 @@ fn sync<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         let client = shell.client()?;
         match client.sync(path).await {
             Ok(()) => call.out.either("Sync is OK", || json!({ "path": path, "synced": true })),
-            Err(error) => match error.keeper() {
-                Some(refused) => call.out.either(format!("Sync has failed. rc={}", refused.code()), || {
-                    json!({ "path": path, "synced": false, "code": refused.code(), "name": refused.name() })
-                }),
-                None => Err(fault_of(&error, Some(path))),
-            },
+            Err(error) => {
+                let Some((code, name)) = code_of(&error) else { return Err(fault_of(&error, Some(path))) };
+                call.out.either(
+                    format!("Sync has failed. rc={code}"),
+                    || json!({ "path": path, "synced": false, "code": code, "name": name }),
+                )
+            }
         }
     })
+}
+
+/// The code the Java client gives for a failure, and its name.
+fn code_of(error: &Error) -> Option<(i32, &'static str)> {
+    match error {
+        // Codes of the client, which no server sends.
+        Error::ConnectionLost { .. } => Some((-4, "ConnectionLoss")),
+        Error::SessionExpired { .. } | Error::SessionClosed { .. } => {
+            Some((KeeperError::SessionExpired.code(), KeeperError::SessionExpired.name()))
+        }
+        other => other.keeper().map(|refused| (refused.code(), refused.name())),
+    }
 }
 
 fn all_children_number<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
