@@ -10,8 +10,8 @@ pub(crate) struct Fault {
     pub(crate) code: u8,
     /// What zkCli says. Empty: everything was said already.
     pub(crate) text: String,
-    /// The word at fault, counted from the command's name, which is 0.
-    pub(crate) word: Option<usize>,
+    /// The word at fault.
+    pub(crate) place: Place,
     /// What would have been right, for a person.
     pub(crate) hint: Option<String>,
     /// What the server answered.
@@ -20,10 +20,27 @@ pub(crate) struct Fault {
     pub(crate) unheard: bool,
 }
 
+/// Which word of a command is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// None, or nobody knows.
+    Unknown,
+    /// This one, counted from the command's name, which is 0. One that is missing is behind the last.
+    At(usize),
+    /// The first one that says this.
+    Saying(String),
+}
+
+impl From<Option<usize>> for Place {
+    fn from(word: Option<usize>) -> Self {
+        word.map_or(Self::Unknown, Self::At)
+    }
+}
+
 impl Fault {
     /// A failure with zkCli's usual exit code.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { code: 1, text: text.into(), word: None, hint: None, keeper: None, unheard: false }
+        Self { code: 1, text: text.into(), place: Place::Unknown, hint: None, keeper: None, unheard: false }
     }
 
     /// A failure because of the server's answer (`CliWrapperException`).
@@ -34,7 +51,11 @@ impl Fault {
 
     /// No such command.
     pub(crate) fn unknown_command(name: &str) -> Self {
-        Self { code: 127, word: Some(0), ..Self::new(format!("Command not found: Command not found {name}")) }
+        Self {
+            code: 127,
+            place: Place::At(0),
+            ..Self::new(format!("Command not found: Command not found {name}"))
+        }
     }
 
     /// Standard output is closed.
@@ -44,7 +65,12 @@ impl Fault {
 
     /// The same, pointing at a word.
     pub(crate) fn at(self, word: usize) -> Self {
-        Self { word: Some(word), ..self }
+        Self { place: Place::At(word), ..self }
+    }
+
+    /// The same, pointing at the word that says this.
+    pub(crate) fn about(self, word: &str) -> Self {
+        Self { place: Place::Saying(word.to_owned()), ..self }
     }
 
     /// The same, with what would have been right.

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use self::commands::{Call, Command, Session, find, meant, usage};
-use self::fault::{Fault, keeper_message};
+use self::fault::{Fault, Place, keeper_message};
 use self::history::History;
 use self::options::{Asked, Options};
 use self::output::{Out, Screen};
@@ -319,8 +319,14 @@ impl Shell {
         if fault.code == 127 && self.way != Way::Terminal && !json {
             out.note(usage());
         }
+        let fault = if self.way == Way::Terminal { fault.without_class() } else { fault };
         complain(&out, &fault);
-        match (&typed, fault.word) {
+        let word = match &fault.place {
+            Place::Unknown => None,
+            Place::At(word) => Some(*word),
+            Place::Saying(said) => words.iter().position(|word| word == said),
+        };
+        match (&typed, word) {
             (Some(typed), Some(word)) if self.way == Way::Terminal => {
                 let end = typed.line.trim_end().len();
                 let place = typed.places.get(word).cloned().unwrap_or(end + 1..end + 2);

@@ -251,12 +251,10 @@ impl Parser<'_> {
 
     fn unknown(&self, at: usize, word: &str) -> Fault {
         let fault = exception("UnrecognizedOptionException", &format!("Unrecognized option: {word}")).at(at);
-        let known: Vec<_> = self.grammar.options.iter().map(Opt::typed).collect();
-        if known.is_empty() {
-            fault.hint("the command takes no options; `--` before words that begin with a dash")
-        } else {
-            fault.hint(format!("its options are {}", known.join(" ")))
-        }
+        let dry_run = self.grammar.destructive.then_some(&DRY_RUN);
+        let known: Vec<_> =
+            self.grammar.options.iter().chain(dry_run).chain([&JSON]).map(Opt::typed).collect();
+        fault.hint(format!("its options are {}", known.join(" ")))
     }
 }
 
@@ -277,6 +275,7 @@ fn strip_quotes(value: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::Place;
     use super::*;
 
     const GET: Grammar = Grammar {
@@ -357,8 +356,8 @@ mod tests {
     #[test]
     fn faults_point_at_words() {
         let words: Vec<_> = ["get", "/a", "-q"].map(str::to_owned).into();
-        assert_eq!(parse(&GET, &words).unwrap_err().word, Some(2));
+        assert_eq!(parse(&GET, &words).unwrap_err().place, Place::At(2));
         let words: Vec<_> = ["get", "-v", "-s", "/a"].map(str::to_owned).into();
-        assert_eq!(parse(&GET, &words).unwrap_err().word, Some(1));
+        assert_eq!(parse(&GET, &words).unwrap_err().place, Place::At(1));
     }
 }

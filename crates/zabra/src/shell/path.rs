@@ -6,13 +6,13 @@ use super::fault::Fault;
 pub(crate) fn check(path: &str) -> Result<(), Fault> {
     match objection(path) {
         None => Ok(()),
-        Some(text) => Err(Fault::new(text)),
+        Some(text) => Err(Fault::new(text).about(path)),
     }
 }
 
 /// The same for a name that the server will add a number to.
 pub(crate) fn check_sequential(path: &str) -> Result<(), Fault> {
-    check(&format!("{path}1"))
+    check(&format!("{path}1")).map_err(|fault| fault.about(path))
 }
 
 /// The path of a child.

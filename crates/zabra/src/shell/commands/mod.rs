@@ -124,8 +124,16 @@ impl Command {
             parsed.legacy = true;
         }
         if parsed.words.len() <= self.arguments_min {
-            let fault = Fault::new(self.usage_text()).at(words.len());
-            return Err(fault.hint(format!("it wants {}", self.usage)));
+            let missing =
+                match self.arguments.get(parsed.words.len().saturating_sub(1)).or(self.arguments.last()) {
+                    Some(Argument::Path) => "a path".to_owned(),
+                    Some(Argument::Word(words)) => format!("one of {}", words.join(", ")),
+                    Some(Argument::Command) => "a command".to_owned(),
+                    Some(Argument::Free) | None => "something".to_owned(),
+                };
+            return Err(Fault::new(self.usage_text())
+                .at(words.len())
+                .hint(format!("{missing} is missing here")));
         }
         Ok(parsed)
     }
@@ -167,10 +175,10 @@ impl Call {
     ) -> Result<Option<N>, Fault> {
         let Some(value) = self.parsed.value(name) else { return Ok(None) };
         let article = if java_type.starts_with('i') { "an" } else { "a" };
-        let number = value
-            .parse()
-            .map_err(|_| Fault::new(format!("-{name} argument must be {article} {java_type} value")));
-        number.map(Some)
+        value.parse().map(Some).map_err(|_| {
+            let fault = Fault::new(format!("-{name} argument must be {article} {java_type} value"));
+            Fault { place: self.parsed.place(name).into(), ..fault }
+        })
     }
 }
 

@@ -158,7 +158,8 @@ fn ls<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         }
         tell_legacy(call, "ls", "ls [-w] path");
         let Some(path) = call.optional(1) else {
-            return Err(Fault::new(call.command.usage_text()).hint("which node?"));
+            let fault = Fault::new(call.command.usage_text()).at(usize::MAX);
+            return Err(fault.hint("a path is missing here"));
         };
         path::check(path)?;
         if call.has("R") { ls_recursive(shell, call, path).await } else { ls_one(shell, call, path).await }

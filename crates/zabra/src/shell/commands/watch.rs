@@ -63,7 +63,11 @@ fn add_watch<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
         let mode = match call.parsed.value("m").map(str::to_uppercase).as_deref() {
             None | Some("PERSISTENT_RECURSIVE") => AddWatchMode::PersistentRecursive,
             Some("PERSISTENT") => AddWatchMode::Persistent,
-            Some(_) => return Err(Fault::new(call.command.usage_text())),
+            Some(_) => {
+                let fault =
+                    Fault { place: call.parsed.place("m").into(), ..Fault::new(call.command.usage_text()) };
+                return Err(fault.hint("PERSISTENT or PERSISTENT_RECURSIVE"));
+            }
         };
         if call.optional(2).is_some() {
             return Err(Fault::new(call.command.usage_text()));
