@@ -20,28 +20,30 @@ async fn main() -> Result<(), Error> {
     client.create(NODE, vec![b'x'; 100]).await?;
     println!("{:<28} {:>12} {:>12}", "", "requests/s", "cpu us each");
     for depth in [1, 16, 128, 1024] {
-        measure(&format!("get, {depth} ahead"), pipelined(depth, || client.get(NODE).send())).await;
+        let client = client.clone();
+        measure(&format!("get, {depth} ahead"), pipelined(depth, move || client.get(NODE).send())).await;
     }
-    measure("set, 128 ahead", pipelined(128, || client.set(NODE, vec![b'y'; 100]).send())).await;
+    let other = client.clone();
+    measure("set, 128 ahead", pipelined(128, move || other.set(NODE, vec![b'y'; 100]).send())).await;
     for tasks in [16, 128] {
-        measure(&format!("get, {tasks} tasks"), side_by_side(&client, tasks)).await;
+        measure(&format!("get, {tasks} tasks"), side_by_side(client.clone(), tasks)).await;
     }
     for depth in [1, 128, 1024] {
-        measure(&format!("floor, get, {depth} ahead"), floor(&servers, depth)).await;
+        measure(&format!("floor, get, {depth} ahead"), floor(servers.clone(), depth)).await;
     }
     client.delete(NODE).await?;
     client.close().await
 }
 
-async fn measure(name: &str, work: impl Future<Output = u64>) {
+async fn measure(name: &str, work: impl Future<Output = u64> + Send + 'static) {
     let (begin, cpu) = (Instant::now(), cpu_time());
-    let count = work.await as f64;
+    let count = tokio::spawn(work).await.unwrap() as f64;
     let (wall, cpu) = (begin.elapsed(), cpu_time() - cpu);
     println!("{name:<28} {:>12.0} {:>12.2}", count / wall.as_secs_f64(), cpu.as_secs_f64() * 1e6 / count);
 }
 
 /// One caller who does not wait for answers until so many are due.
-async fn pipelined<T>(depth: usize, send: impl Fn() -> Pending<T>) -> u64 {
+async fn pipelined<T: Send + 'static>(depth: usize, send: impl Fn() -> Pending<T> + Send) -> u64 {
     let begin = Instant::now();
     let mut ahead = VecDeque::new();
     let mut count = 0;
@@ -63,7 +65,7 @@ async fn pipelined<T>(depth: usize, send: impl Fn() -> Pending<T>) -> u64 {
 }
 
 /// Many callers who each wait for their answer.
-async fn side_by_side(client: &Client, tasks: usize) -> u64 {
+async fn side_by_side(client: Client, tasks: usize) -> u64 {
     let begin = Instant::now();
     let tasks: Vec<_> = (0..tasks)
         .map(|_| {
@@ -86,7 +88,7 @@ async fn side_by_side(client: &Client, tasks: usize) -> u64 {
 }
 
 /// The bytes of a get, so many times in one write, and their answers.
-async fn floor(servers: &str, depth: usize) -> u64 {
+async fn floor(servers: String, depth: usize) -> u64 {
     let mut stream = tokio::net::TcpStream::connect(servers).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut connect = vec![0, 0, 0, 45];

@@ -41,6 +41,8 @@ pub(crate) struct Driver {
     /// Where wishes are taken to; empty between wake-ups.
     taken: Vec<Wish>,
     all_gone: bool,
+    /// Wishes were taken since the last write, and others were given time to add theirs.
+    waited: bool,
     answers: Answers,
     watchers: HashMap<WatcherId, mpsc::UnboundedSender<Told>>,
     step: Option<Step>,
@@ -76,6 +78,7 @@ impl Driver {
             wishes,
             taken: Vec::new(),
             all_gone: false,
+            waited: false,
             answers: Answers::default(),
             watchers: HashMap::new(),
             step: None,
@@ -101,10 +104,17 @@ impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.now();
-            let mut moved = self.poll_wishes(now, cx);
-            moved |= self.poll_read(now, cx);
+            let wished = self.poll_wishes(now, cx);
+            let mut moved = wished | self.poll_read(now, cx);
             moved |= self.poll_step(now, cx);
             moved |= self.poll_deadline(now, cx);
+            if wished && !self.waited {
+                // Whoever wished woke this task to run before its neighbours. They may be about to wish as well, being
+                // woken by the same read: let them, and send it all in one write.
+                self.waited = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             moved |= self.poll_write(now, cx);
             if self.ended && self.all_gone {
                 return Poll::Ready(());
@@ -171,6 +181,7 @@ impl Driver {
     }
 
     fn poll_write(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        self.waited = false;
         let Some(connection) = &mut self.connection else { return false };
         let mut moved = false;
         loop {
