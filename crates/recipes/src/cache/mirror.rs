@@ -9,6 +9,7 @@
 //! - Within one node `czxid` and `mzxid` only grow. So a reply that is older than what is stored is recognized.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +20,29 @@ use crate::common::path;
 
 /// All that is stored, by path.
 pub(super) type Contents = BTreeMap<String, Arc<CachedNode>>;
+
+/// The nodes right below this one, ordered by name. What lies below them is passed over, not looked through.
+pub(super) fn children_in<'a>(
+    contents: &'a Contents,
+    parent: &str,
+) -> impl Iterator<Item = &'a Arc<CachedNode>> {
+    let prefix = path::join(parent, "");
+    let mut from = Bound::Excluded(prefix.clone());
+    std::iter::from_fn(move || {
+        loop {
+            let mut rest = contents.range::<str, _>((from.as_ref().map(String::as_str), Bound::Unbounded));
+            let (path, node) = rest.next().filter(|(path, _)| path.starts_with(&prefix))?;
+            match path[prefix.len()..].split_once('/') {
+                None => {
+                    from = Bound::Excluded(path.clone());
+                    return Some(node);
+                }
+                // '0' comes right after '/': the first path that does not lie below this child.
+                Some((child, _)) => from = Bound::Included(format!("{prefix}{child}0")),
+            }
+        }
+    })
+}
 
 /// Tells which nodes are wanted, besides by their depth.
 pub(super) type Accept = dyn Fn(&str) -> bool + Send + Sync;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use zabra_types::{Stat, Zxid};
 
-use super::mirror::{Answer, Ask, Change, Contents, Mirror, Scope};
+use super::mirror::{Answer, Ask, Change, Contents, Mirror, Scope, children_in};
 use super::{CacheEvent, CachedNode};
 
 fn scope(root: &str, depth_min: usize, depth_max: usize) -> Scope {
@@ -353,4 +353,35 @@ fn a_refused_read_is_told_and_does_not_stop_the_rest() {
     );
     mirror.changed(&mut contents, "/r", Change::Written, None);
     assert_eq!(mirror.next_ask(), Some(Ask::Data("/r".to_owned())));
+}
+
+#[test]
+fn children_are_found_among_whatever_sorts_between_them() {
+    let node = |path: &str| {
+        let node = CachedNode { path: path.to_owned(), data: Bytes::new(), stat: Stat::default() };
+        (path.to_owned(), std::sync::Arc::new(node))
+    };
+    let paths = [
+        "/",
+        "/t",
+        "/t!",
+        "/t/a",
+        "/t/a!",
+        "/t/a!/x",
+        "/t/a-b",
+        "/t/a/x",
+        "/t/a/x/y",
+        "/t/a/\u{10fffe}",
+        "/t/a0",
+        "/t/z/only-below",
+        "/t0",
+        "/u",
+    ];
+    let contents: Contents = paths.map(node).into();
+    let children =
+        |parent: &str| children_in(&contents, parent).map(|node| node.path.clone()).collect::<Vec<_>>();
+    assert_eq!(children("/t"), ["/t/a", "/t/a!", "/t/a-b", "/t/a0"]);
+    assert_eq!(children("/"), ["/t", "/t!", "/t0", "/u"]);
+    assert_eq!(children("/t/a"), ["/t/a/x", "/t/a/\u{10fffe}"]);
+    assert!(children("/u").is_empty() && children("/nothing").is_empty());
 }

@@ -64,7 +64,7 @@ pub use builder::{CacheBuilder, EVENTS_MAX_DEFAULT};
 pub use event::{CacheEvent, CachedNode};
 pub use stream::CacheEvents;
 
-use crate::common::{Result, path};
+use crate::common::Result;
 use mirror::Contents;
 use stream::Outlets;
 
@@ -156,12 +156,7 @@ impl Cache {
 
     /// The nodes right below this one, ordered by name.
     pub fn children_of(&self, parent: &str) -> Vec<Arc<CachedNode>> {
-        let prefix = path::join(parent, "");
-        let inner = self.shared.read();
-        let below = inner.contents.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
-        let right_below =
-            below.filter(|(path, _)| path.len() > prefix.len() && !path[prefix.len()..].contains('/'));
-        right_below.map(|(_, node)| node.clone()).collect()
+        mirror::children_in(&self.shared.read().contents, parent).cloned().collect()
     }
 
     /// How many nodes there are.

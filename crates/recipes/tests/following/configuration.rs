@@ -5,10 +5,13 @@ use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use zabra_client::Client;
+use zabra_embedded::Server;
 use zabra_recipes::Error;
 use zabra_recipes::configuration::{Configuration, ConfigurationState, Json};
 
 use crate::support::{World, soon, until};
+use crate::wire::Wire;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Limits {
@@ -135,4 +138,41 @@ pub(crate) async fn a_configuration_goes_on_after_a_restart_and_in_the_next_sess
     world.restart().await;
     soon("the value", writer.set(&Bytes::from_static(b"3"))).await.unwrap();
     until("the third", is("3")).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_made_up_for() {
+    let server = Server::start().await.unwrap();
+    let wire = Wire::to(server.address()).await;
+    let (through_wire, direct) = (wire.hosts(), server.connect_string());
+    let client = soon("a session", Client::connect(&through_wire)).await.unwrap();
+    let other = soon("a session", Client::connect(&direct)).await.unwrap();
+    let config = soon("the configuration", Configuration::<String>::open(&client, "/config")).await.unwrap();
+    let rival = soon("the configuration", Configuration::<String>::open(&other, "/config")).await.unwrap();
+
+    wire.lose_after(0);
+    let created = soon("the creation", config.create(&"0".to_owned())).await.unwrap();
+    assert!(wire.has_lost());
+    assert_eq!((created.version, &**created.value), (0, "0"));
+
+    wire.lose_after(0);
+    let set = soon("the value", config.set_if(&"1".to_owned(), 0)).await.unwrap();
+    assert!(wire.has_lost());
+    assert_eq!(set.map(|set| set.version), Some(1), "it was set, once");
+
+    // The answer to the read is lost, and then that to the write.
+    for answers in 0..2 {
+        wire.lose_after(answers);
+        soon("the update", config.update(|old| format!("{old}+"))).await.unwrap();
+        assert!(wire.has_lost());
+    }
+    let read = soon("a read", rival.read()).await.unwrap().unwrap();
+    assert_eq!((read.version, &**read.value), (3, "1++"));
+
+    // Somebody is faster: nothing is set, and nothing is said to be.
+    soon("the rival", rival.set(&"rival".to_owned())).await.unwrap();
+    wire.lose_after(0);
+    assert!(soon("the answer", config.set_if(&"late".to_owned(), 3)).await.unwrap().is_none());
+    assert!(wire.has_lost());
+    assert_eq!(&**soon("a read", rival.read()).await.unwrap().unwrap().value, "rival");
 }
