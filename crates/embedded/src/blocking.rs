@@ -156,6 +156,16 @@ impl Ensemble {
         self.0.connect_string()
     }
 
+    /// Where clients connect to each of the servers.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.servers().iter().map(crate::Server::address).collect()
+    }
+
+    /// What each of the servers is; none is one that does not run or is paused.
+    pub fn standings(&self) -> Vec<Option<Standing>> {
+        block_on(self.0.standings())
+    }
+
     /// See [`crate::Ensemble::leader`].
     ///
     /// # Errors
@@ -191,6 +201,16 @@ impl Ensemble {
     /// As there.
     pub fn restart(&self, number: usize) -> Result<(), Error> {
         block_on(self.0.restart(number))
+    }
+
+    /// See [`crate::Server::pause`].
+    pub fn pause(&self, number: usize) {
+        block_on(self.0.server(number).pause());
+    }
+
+    /// See [`crate::Server::resume`].
+    pub fn resume(&self, number: usize) {
+        self.0.server(number).resume();
     }
 
     /// See [`crate::Ensemble::expire`].

@@ -233,7 +233,8 @@ impl Ensemble {
         self.servers.iter().filter(|server| server.is_awake())
     }
 
-    async fn standings(&self) -> Vec<Option<Standing>> {
+    /// What each of the servers is; none is one that does not run or is paused.
+    pub async fn standings(&self) -> Vec<Option<Standing>> {
         let mut standings = Vec::new();
         for server in &self.servers {
             standings.push(server.standing().await);

@@ -27,6 +27,9 @@ pub enum Error {
     /// The server did not start.
     #[error("the server did not start")]
     Start(#[source] StartError),
+    /// The server could not go on, as when the disk is full or a port between servers is taken.
+    #[error("the server could not go on: {0}")]
+    Failed(String),
     /// The server is not running: it was stopped or killed.
     #[error("the server is not running")]
     NotRunning,

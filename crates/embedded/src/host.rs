@@ -114,16 +114,22 @@ impl Host {
         let task = self.0.runtime.spawn(async move {
             let start = Instant::now();
             loop {
-                if holds(&*server.upgrade()?) {
-                    return Some(true);
+                let server = server.upgrade().ok_or(Error::NotRunning)?;
+                if holds(&server) {
+                    return Ok(true);
+                }
+                if let Some(why) = server.failure() {
+                    return Err(Error::Failed(why));
                 }
                 if start.elapsed() >= within {
-                    return Some(false);
+                    return Ok(false);
                 }
+                drop(server);
                 sleep(LOOK).await;
             }
         });
-        task.await.ok().flatten().ok_or(Error::NotRunning)
+        // A killed server's tasks come to no end.
+        task.await.unwrap_or(Err(Error::NotRunning))
     }
 
     /// Freezes the server.

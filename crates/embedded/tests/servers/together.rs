@@ -67,19 +67,19 @@ fn sessions_end_and_connections_break_wherever_they_are() {
 
 #[test]
 fn a_frozen_leader_is_replaced() {
-    zabra_embedded::blocking::block_on(async {
-        let ensemble = zabra_embedded::Ensemble::builder(3).set("syncLimit", "5").start().await.unwrap();
-        let leader = ensemble.leader().await.unwrap();
-        ensemble.server(leader).pause().await;
-        let next = ensemble.leader().await.unwrap();
-        assert_ne!(next, leader);
-        ensemble.server(leader).resume();
-        // It learns that it leads no more.
-        ensemble.wait_serving().await.unwrap();
-        while ensemble.server(leader).standing().await != Some(Standing::Following) {
-            std::thread::yield_now();
-        }
-    });
+    let ensemble = Ensemble::builder(3).set("syncLimit", "5").start_blocking().unwrap();
+    assert_eq!(addresses(&ensemble), ensemble.addresses());
+    let leader = ensemble.leader().unwrap();
+    ensemble.pause(leader);
+    let next = ensemble.leader().unwrap();
+    assert_ne!(next, leader);
+    assert_eq!(ensemble.standings()[leader], None);
+    ensemble.resume(leader);
+    // It learns that it leads no more.
+    while ensemble.standings()[leader] != Some(Standing::Following) {
+        std::thread::yield_now();
+    }
+    ensemble.wait_serving().unwrap();
 }
 
 #[test]
