@@ -1,7 +1,10 @@
 """A real terminal (tmux) for shells, and what `zabra shell` is to do on one."""
 
+import os
 import pathlib
+import pty
 import re
+import select
 import shlex
 import subprocess
 import sys
@@ -176,3 +179,19 @@ def check_interrupt(screen, argv, hostport):
     screen.wait(r"\) 0\] delete /everyth\n.*\) 0\]\s*$")
     screen.press("C-d")
     screen.wait(r"\(ended with 0\)")
+
+
+def check_expect(screen, argv, hostport):
+    """Programs that play a person, such as expect, do not answer what a line editor asks of a terminal."""
+    process, terminal = pty.fork()
+    if not process:
+        os.execvpe(argv[0], argv, {**os.environ, "ZABRA_HISTORY": str(screen.home / "history")})
+    shown = b""
+    for wanted, typed in ((rb"\) 0\] $", b"ls /zookeeper\r"), (rb"\[config, quota\]\r\n.*\) 1\] $", b"quit\r")):
+        while not re.search(wanted, shown):
+            if not select.select([terminal], [], [], 10)[0]:
+                raise harness.HarnessError(f"nothing more came after {shown}")
+            shown += os.read(terminal, 65536)
+        os.write(terminal, typed)
+    if os.waitpid(process, 0)[1]:
+        raise harness.HarnessError("it did not end well")

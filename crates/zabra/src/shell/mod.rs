@@ -230,6 +230,12 @@ impl Shell {
             return Ok(());
         }
         runtime.block_on(self.link.settle(PATIENCE));
+        self.feed(runtime)
+    }
+
+    /// Runs lines of standard input, with prompts but without a line editor.
+    fn feed(&mut self, runtime: &Runtime) -> Result<(), Failure> {
+        let json = self.options.json;
         let mut lines = io::stdin().lock().split(b'\n');
         loop {
             if !json && self.screen.begin(&self.prompt()).is_err() {

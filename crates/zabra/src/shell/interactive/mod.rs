@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use self::complete::{Colours, Completions};
 use super::{PATIENCE, Shell};
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 
 const COMPLETIONS: &str = "completions";
 
@@ -25,9 +25,6 @@ pub(super) fn run(runtime: &Runtime, shell: &mut Shell) -> Result<(), Failure> {
     if std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb") {
         return shell.piped(runtime);
     }
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Code::Unexpected, format!("the terminal cannot be used: {error}"))
-    };
     if shell.greet().is_err() {
         return Ok(());
     }
@@ -41,10 +38,15 @@ pub(super) fn run(runtime: &Runtime, shell: &mut Shell) -> Result<(), Failure> {
         if shell.screen.end_editing(unfinished).is_err() {
             break;
         }
-        match signal.map_err(|error| failed(&error))? {
-            Signal::Success(line) if line.is_empty() => {}
-            Signal::Success(line) if runtime.block_on(shell.run_typed(&line)).is_err() => break,
-            Signal::CtrlD => break,
+        match signal {
+            Ok(Signal::Success(line)) if line.is_empty() => {}
+            Ok(Signal::Success(line)) if runtime.block_on(shell.run_typed(&line)).is_err() => break,
+            Ok(Signal::CtrlD) => break,
+            // Such is what `expect` and its like give a program for a terminal: nobody there tells where the cursor is.
+            Err(why) => {
+                shell.out().note(format!("no line editing: {why}"));
+                return shell.feed(runtime);
+            }
             // A line given up, or an event that has been shown by now; the editor still has the line.
             _ => {}
         }
