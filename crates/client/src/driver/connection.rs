@@ -10,6 +10,8 @@ use tokio::io::AsyncReadExt;
 /// Room for what comes in one read: at first, and at most, growing when reads fill it.
 const ROOM_MIN: usize = 4 << 10;
 const ROOM_MAX: usize = 256 << 10;
+/// Room for requests that is kept for the next ones. Much more is given back: most sessions are idle most of the time.
+const KEPT_MAX: usize = 256 << 10;
 
 /// A connection to a server.
 pub(super) struct Connection {
@@ -40,6 +42,9 @@ impl Connection {
 
     /// Reads what there is into the inbox. The end of the stream is an error.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.inbox.is_empty() && self.inbox.capacity() > 2 * self.room {
+            self.inbox = BytesMut::new();
+        }
         if self.inbox.capacity() - self.inbox.len() < ROOM_MIN / 2 {
             self.inbox.reserve(self.room);
         }
@@ -50,6 +55,8 @@ impl Connection {
         }
         if read == room {
             self.room = (self.room * 2).min(ROOM_MAX);
+        } else if read < self.room / 8 {
+            self.room = (self.room / 2).max(ROOM_MIN);
         }
         Poll::Ready(Ok(()))
     }
@@ -84,6 +91,7 @@ impl Connection {
         self.sent_before += self.sent as u64;
         self.sent = 0;
         self.outbox.clear();
+        self.outbox.shrink_to(KEPT_MAX);
         &mut self.outbox
     }
 
