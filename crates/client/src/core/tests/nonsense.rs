@@ -31,7 +31,7 @@ fn nonsense(random: &mut Rng) -> Vec<u8> {
         ReplyHeader { xid: Xid::from_raw(xid), zxid: Zxid::from_raw(random.i64(..)), err }.encode(&mut bytes);
         bytes.put_i32(random.i32(-1..6));
         bytes.put_i32(3);
-        bytes.put_text(*random.choice(["/", "/a", "", "a", "//"].iter()).unwrap());
+        bytes.put_text(random.choice(["/", "/a", "", "a", "//"].iter()).unwrap());
         end_frame(&mut bytes, at);
     }
     for _ in 0..random.usize(..3) {
