@@ -66,7 +66,7 @@ impl Client {
         self.session.renews_expired()
     }
 
-    /// What another client needs to go on with this session, after [`Client::detach`].
+    /// What another client needs to go on with this session: to be taken before [`Client::detach`].
     pub fn ticket(&self) -> SessionTicket {
         self.session.ticket()
     }

@@ -260,8 +260,9 @@ impl Core {
         let patience = if self.link.is_live() { patience } else { patience.min(LEAVE_DISCONNECTED_MAX) };
         let deadline = now + patience;
         self.leave = Some(Leave { how, waiters: waiter.into_iter().collect(), deadline, said: false });
-        if self.session.is_none() && self.calls.waiting.is_empty() {
-            // No server knows of us.
+        // Nobody to say goodbye to: no server knows of us, or none is to know that we go.
+        let nobody = self.session.is_none() || (how == LeaveHow::Detach && !self.link.is_live());
+        if nobody && self.calls.waiting.is_empty() {
             self.hang_up_for_good(out);
         } else {
             self.say_goodbye(now, out);

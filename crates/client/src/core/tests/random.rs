@@ -23,6 +23,7 @@ fn random_options(random: &mut fastrand::Rng) -> CoreOptions {
         connect_timeout: random.bool().then(|| Duration::from_millis(random.u64(100..3000))),
         read_only: random.bool(),
         shuffle: random.bool(),
+        reset_watches: random.u8(..) < 200,
         // Small enough to split what sets watches again.
         packet_len_max: random.choice([60, 100, 1 << 20]).unwrap(),
         auth: (0..random.usize(0..3))
