@@ -69,6 +69,7 @@ blocking_calls!([T: Value] configuration::Configuration<T> {
     set(value: &T) -> Versioned<T>;
     set_if(value: &T, version: i32) -> Option<Versioned<T>>;
     delete(version: i32) -> bool;
+    history() -> Vec<configuration::Past<T>>;
 });
 
 impl<T: Value> Configuration<T> {

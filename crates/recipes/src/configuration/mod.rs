@@ -34,11 +34,14 @@
 //! - [`update`](Configuration::update) and [`set_if`](Configuration::set_if) change the value only if it is still the one
 //!   that was seen. What this process writes is returned at once, and comes into force when its event does, as everywhere.
 //!
+//! - With [a history](Configuration::with_history), the newest values are kept, with the time each was set.
+//!
 //! # Connection loss and session expiry
 //!
 //! The value stays in force; what was missed is told when the connection is back, in the same session or the next. A write
 //! whose answer was lost is repeated only when that cannot do harm: see the methods.
 
+mod history;
 mod value;
 
 use std::sync::Arc;
@@ -52,6 +55,10 @@ pub use value::{BadValue, Json, Value};
 use crate::cache::{Cache, CacheEvent, CachedNode};
 use crate::common::retry::{Backoff, through_cuts};
 use crate::common::{Error, Result};
+use history::Writer;
+
+/// A write with this version is not conditional.
+const ANY_VERSION: i32 = -1;
 
 /// A value as it was read.
 #[derive(Debug)]
@@ -69,6 +76,18 @@ impl<T> Clone for Versioned<T> {
     fn clone(&self) -> Self {
         Self { value: self.value.clone(), version: self.version, stat: self.stat }
     }
+}
+
+/// A value of the history, see [`Configuration::history`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Past<T> {
+    /// The value; an error when it is none any more for this program.
+    pub value: Result<T, BadValue>,
+    /// The transaction that set it: the `mzxid` of the node then.
+    pub zxid: i64,
+    /// When it was set: the server's clock, in milliseconds since 1970.
+    pub time_ms: i64,
 }
 
 /// How a configuration stands.
@@ -126,13 +145,19 @@ impl<T> ConfigurationState<T> {
 #[derive(Debug)]
 pub struct Configuration<T> {
     client: Client,
+    writer: Writer,
     cache: Cache,
     state: Arc<watch::Sender<ConfigurationState<T>>>,
 }
 
 impl<T> Clone for Configuration<T> {
     fn clone(&self) -> Self {
-        Self { client: self.client.clone(), cache: self.cache.clone(), state: self.state.clone() }
+        Self {
+            client: self.client.clone(),
+            writer: self.writer.clone(),
+            cache: self.cache.clone(),
+            state: self.state.clone(),
+        }
     }
 }
 
@@ -165,7 +190,30 @@ impl<T: Value> Configuration<T> {
         });
         cache.in_step().await?;
         wait_known.await.map_err(|_| Error::Closed)?;
-        Ok(Self { client: client.clone(), cache, state })
+        Ok(Self { client: client.clone(), writer: Writer::new(client, path), cache, state })
+    }
+
+    /// Keeps what is set by this configuration from now on: each value in a node of its own under `<path>.history`,
+    /// written in the same transaction as the value. Older ones than the newest `keep` are deleted.
+    ///
+    /// What others set who do not keep a history is missing from it.
+    #[must_use]
+    pub fn with_history(self, keep: usize) -> Self {
+        Self { writer: self.writer.keeping(keep), ..self }
+    }
+
+    /// The values that were kept, the oldest first. To go back to one, set it again.
+    ///
+    /// # Errors
+    ///
+    /// What the server refuses the reads with.
+    pub async fn history(&self) -> Result<Vec<Past<T>>> {
+        let past = |(data, stat): (Bytes, Stat)| Past {
+            value: T::read(&data),
+            zxid: stat.czxid,
+            time_ms: stat.ctime,
+        };
+        Ok(self.writer.entries().await?.into_iter().map(past).collect())
     }
 
     /// The path.
@@ -233,8 +281,8 @@ impl<T: Value> Configuration<T> {
     pub async fn create(&self, value: &T) -> Result<Versioned<T>> {
         let data = self.data_of(value)?;
         loop {
-            match through_cuts(|| self.client.create(self.path(), &data).parents()).await {
-                Ok(created) => return self.parse(&data, created.stat),
+            match through_cuts(|| self.writer.create(&data)).await {
+                Ok(stat) => return self.parse(&data, stat),
                 Err(error) if error.is_node_exists() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -256,13 +304,13 @@ impl<T: Value> Configuration<T> {
     pub async fn set(&self, value: &T) -> Result<Versioned<T>> {
         let data = self.data_of(value)?;
         loop {
-            match through_cuts(|| self.client.set(self.path(), &data)).await {
+            match through_cuts(|| self.writer.set(&data, ANY_VERSION)).await {
                 Ok(stat) => return self.parse(&data, stat),
                 Err(error) if error.is_no_node() => {}
                 Err(error) => return Err(error.into()),
             }
-            match through_cuts(|| self.client.create(self.path(), &data).parents()).await {
-                Ok(created) => return self.parse(&data, created.stat),
+            match through_cuts(|| self.writer.create(&data)).await {
+                Ok(stat) => return self.parse(&data, stat),
                 Err(error) if error.is_node_exists() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -281,7 +329,7 @@ impl<T: Value> Configuration<T> {
         let mut backoff = Backoff::default();
         let mut lost = None;
         loop {
-            match self.client.set(self.path(), &data).version(version).await {
+            match self.writer.set(&data, version).await {
                 Ok(stat) => return self.parse(&data, stat).map(Some),
                 Err(error) if error.is_passing() => {
                     if error.outcome() == Outcome::Unknown {

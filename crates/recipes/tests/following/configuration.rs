@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zabra_client::Client;
 use zabra_embedded::Server;
 use zabra_recipes::Error;
-use zabra_recipes::configuration::{Configuration, ConfigurationState, Json};
+use zabra_recipes::configuration::{Configuration, ConfigurationState, Json, Past};
 
 use crate::support::{World, soon, until};
 use crate::wire::Wire;
@@ -138,6 +138,33 @@ pub(crate) async fn a_configuration_goes_on_after_a_restart_and_in_the_next_sess
     world.restart().await;
     soon("the value", writer.set(&Bytes::from_static(b"3"))).await.unwrap();
     until("the third", is("3")).await;
+}
+
+pub(crate) async fn a_history_tells_what_was_set_and_forgets_the_oldest(world: &World) {
+    let client = world.client().await;
+    let config = soon("the configuration", Config::open(&client, "/config/limits")).await.unwrap();
+    assert!(config.history().await.unwrap().is_empty());
+    let config = config.with_history(3);
+    soon("the creation", config.create(&limits(1))).await.unwrap();
+    soon("the value", config.set(&limits(2))).await.unwrap();
+    assert!(config.set_if(&limits(0), 7).await.unwrap().is_none());
+    let past = |past: Vec<Past<Json<Limits>>>| {
+        past.into_iter().map(|past| (past.value.unwrap().0.connections, past.zxid)).collect::<Vec<_>>()
+    };
+    let (first, second) = (past(config.history().await.unwrap()), config.read().await.unwrap().unwrap());
+    assert_eq!((first.len(), first[0].0, first[1]), (2, 1, (2, second.stat.mzxid)));
+
+    soon("the update", config.update(|old| limits(old.0.connections + 1))).await.unwrap();
+    soon("the value", config.set_if(&limits(4), 2)).await.unwrap().unwrap();
+    let values: Vec<_> = past(config.history().await.unwrap()).into_iter().map(|(value, _)| value).collect();
+    assert_eq!(values, [2, 3, 4]);
+
+    // It outlives the value, and goes on with the next.
+    assert!(config.delete(3).await.unwrap());
+    soon("a new node", config.set(&limits(5))).await.unwrap();
+    client.delete_recursive("/config/limits.history").await.unwrap();
+    soon("without a place for the history", config.set(&limits(6))).await.unwrap();
+    assert_eq!(past(config.history().await.unwrap()).len(), 1);
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ bodies! {
     configuration::everybody_follows_what_one_sets,
     configuration::no_update_is_lost_among_many_though_connections_break,
     configuration::a_configuration_goes_on_after_a_restart_and_in_the_next_session,
+    configuration::a_history_tells_what_was_set_and_forgets_the_oldest,
     discovery::instances_are_nodes_with_json,
     discovery::registrations_survive_expiry_and_a_restart,
     discovery::a_process_that_starts_again_replaces_its_old_node,
