@@ -86,7 +86,7 @@ async fn a_group_enters_and_leaves_together() {
 async fn a_group_enters_and_leaves_together_under_cuts() {
     let bench = Bench::start().await;
     let progress = Arc::new(Semaphore::new(0));
-    let cutting = bench.cut_with(Arc::clone(&progress), 3);
+    let cutting = bench.cut_with(Arc::clone(&progress), 7);
     rounds(&bench, &progress).await;
     cutting.abort();
 }

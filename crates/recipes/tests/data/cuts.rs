@@ -108,7 +108,7 @@ impl Run {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_receipts_each_item_is_taken_once_under_cuts() {
     let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 7);
+    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 30);
     let consumers = run
         .consume(async |client, consumer| {
             Queue::builder(client, "/queue").receipt(Run::receipt(client, &format!("c{consumer}")).await)
@@ -128,7 +128,7 @@ async fn with_receipts_each_item_is_taken_once_under_cuts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_locks_each_item_is_handled_once_under_cuts() {
     let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 7);
+    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 30);
     let consumers = run.consume(async |client, _| Queue::builder(client, "/queue").lock_path("/locks")).await;
     run.produce().await.join_all().await;
     run.wait_until_empty().await;
@@ -167,7 +167,7 @@ async fn with_locks_no_item_is_lost_when_servers_and_sessions_die() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_receipts_what_is_in_doubt_is_said() {
     let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 5);
+    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 15);
     let client = run.bench.client().await;
     let queue = Queue::builder(&client, "/queue").open().await.unwrap();
     // For each item, whether it is in doubt.
@@ -210,7 +210,7 @@ async fn without_receipts_what_is_in_doubt_is_said() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_receipts_every_addition_counts_once_under_cuts() {
     let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 5);
+    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 15);
     let mut counting = JoinSet::new();
     for process in 0..4 {
         let client = run.bench.client().await;
@@ -234,7 +234,7 @@ async fn with_receipts_every_addition_counts_once_under_cuts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_receipts_no_addition_counts_twice_under_cuts() {
     let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 5);
+    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 15);
     let mut counting = JoinSet::new();
     for _ in 0..4 {
         let client = run.bench.client().await;
