@@ -1,5 +1,7 @@
 //! Numbers.
 
+use std::sync::Arc;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -7,12 +9,10 @@ use tokio::task::JoinSet;
 use zabra_recipes::Error;
 use zabra_recipes::atomic::{AtomicInteger, AtomicLong, AtomicValue, NumberBlocks, Promotion, Tries};
 
-use crate::Bench;
+use crate::support::World;
 
-#[tokio::test]
-async fn a_number_is_changed_in_every_way() {
-    let bench = Bench::start().await;
-    let number = AtomicInteger::new(&bench.client().await, "/deep/down/number");
+pub(crate) async fn a_number_is_changed_in_every_way(world: Arc<World>) {
+    let number = AtomicInteger::new(&world.client().await, "/deep/down/number");
     assert_eq!(number.get().await.unwrap(), 0);
     let change = number.add(5).await.unwrap();
     assert_eq!((change.succeeded, change.before, change.after), (true, Some(0), Some(5)));
@@ -28,19 +28,15 @@ async fn a_number_is_changed_in_every_way() {
     assert_eq!(number.get().await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn a_number_that_is_not_there_is_not_compared() {
-    let bench = Bench::start().await;
-    let number = AtomicLong::new(&bench.client().await, "/number");
+pub(crate) async fn a_number_that_is_not_there_is_not_compared(world: Arc<World>) {
+    let number = AtomicLong::new(&world.client().await, "/number");
     assert!(!number.compare_and_set(0, 1).await.unwrap().succeeded);
     assert!(number.initialize(0).await.unwrap());
     assert!(number.compare_and_set(0, 1).await.unwrap().succeeded);
 }
 
-#[tokio::test]
-async fn other_data_is_refused() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn other_data_is_refused(world: Arc<World>) {
+    let client = world.client().await;
     client.create("/number", "abc").await.unwrap();
     let number = AtomicInteger::new(&client, "/number");
     assert!(matches!(number.get().await, Err(Error::Malformed { .. })));
@@ -48,12 +44,10 @@ async fn other_data_is_refused() {
     assert_eq!(client.get("/number").await.unwrap().0, "abc");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_tasks_and_sessions_count_exactly() {
-    let bench = Bench::start().await;
+pub(crate) async fn many_tasks_and_sessions_count_exactly(world: Arc<World>) {
     let mut counting = JoinSet::new();
     for _ in 0..4 {
-        let number = AtomicLong::new(&bench.client().await, "/number").with_tries(Tries::times(u32::MAX));
+        let number = AtomicLong::new(&world.client().await, "/number").with_tries(Tries::times(u32::MAX));
         for _ in 0..25 {
             let number = number.clone();
             counting.spawn(async move {
@@ -68,13 +62,11 @@ async fn many_tasks_and_sessions_count_exactly() {
     assert_eq!(seen, (1..=100).collect(), "each its own value");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn promoted_changes_queue_up() {
-    let bench = Bench::start().await;
+pub(crate) async fn promoted_changes_queue_up(world: Arc<World>) {
     let mut counting = JoinSet::new();
     for _ in 0..4 {
         let promotion = Promotion::new("/lock", Duration::from_secs(60), Tries::times(u32::MAX));
-        let value = AtomicValue::new(&bench.client().await, "/value")
+        let value = AtomicValue::new(&world.client().await, "/value")
             .with_tries(Tries::times(1))
             .with_promotion(promotion);
         counting.spawn(async move {
@@ -93,15 +85,13 @@ async fn promoted_changes_queue_up() {
     }
     let promoted: u32 = counting.join_all().await.into_iter().sum();
     assert!(promoted > 0);
-    let value = AtomicValue::new(&bench.client().await, "/value").get().await.unwrap().unwrap();
+    let value = AtomicValue::new(&world.client().await, "/value").get().await.unwrap().unwrap();
     assert_eq!(value.len(), 100);
 }
 
-#[tokio::test]
-async fn blocks_of_numbers_are_unique() {
-    let bench = Bench::start().await;
+pub(crate) async fn blocks_of_numbers_are_unique(world: Arc<World>) {
     let mut seen = BTreeSet::new();
-    let blocks: Vec<NumberBlocks> = [bench.client().await, bench.client().await]
+    let blocks: Vec<NumberBlocks> = [world.client().await, world.client().await]
         .iter()
         .map(|client| NumberBlocks::new(AtomicLong::new(client, "/ids"), 10).unwrap())
         .collect();
@@ -110,5 +100,5 @@ async fn blocks_of_numbers_are_unique() {
             assert!(seen.insert(blocks.next().await.unwrap().unwrap()));
         }
     }
-    assert_eq!(AtomicLong::new(&bench.client().await, "/ids").get().await.unwrap(), 60);
+    assert_eq!(AtomicLong::new(&world.client().await, "/ids").get().await.unwrap(), 60);
 }

@@ -11,7 +11,8 @@ use zabra_recipes::atomic::{AtomicLong, Tries};
 use zabra_recipes::queue::{Queue, QueueBuilder};
 use zabra_recipes::{Error, Receipt};
 
-use crate::Bench;
+use crate::cut_with;
+use crate::support::World;
 
 const PRODUCERS: usize = 4;
 const CONSUMERS: usize = 4;
@@ -21,19 +22,15 @@ const ITEMS: usize = 60;
 type Handled = Arc<Mutex<BTreeMap<Bytes, usize>>>;
 
 struct Run {
-    bench: Bench,
+    world: Arc<World>,
     handled: Handled,
     /// One permit for each thing done.
     progress: Arc<Semaphore>,
 }
 
 impl Run {
-    async fn start() -> Self {
-        Self {
-            bench: Bench::start().await,
-            handled: Handled::default(),
-            progress: Arc::new(Semaphore::new(0)),
-        }
+    fn new(world: Arc<World>) -> Self {
+        Self { world, handled: Handled::default(), progress: Arc::new(Semaphore::new(0)) }
     }
 
     async fn receipt(client: &Client, name: &str) -> Receipt {
@@ -44,7 +41,7 @@ impl Run {
     async fn produce(&self) -> JoinSet<()> {
         let mut producers = JoinSet::new();
         for producer in 0..PRODUCERS {
-            let client = self.bench.client().await;
+            let client = self.world.client().await;
             let receipt = Self::receipt(&client, &format!("p{producer}")).await;
             let queue = Queue::builder(&client, "/queue").receipt(receipt).open().await.unwrap();
             let progress = Arc::clone(&self.progress);
@@ -62,7 +59,7 @@ impl Run {
     async fn consume(&self, builder: impl AsyncFn(&Client, usize) -> QueueBuilder) -> JoinSet<()> {
         let mut consumers = JoinSet::new();
         for consumer in 0..CONSUMERS {
-            let client = self.bench.client().await;
+            let client = self.world.client().await;
             let queue = builder(&client, consumer).await.open().await.unwrap();
             let (handled, progress) = (Arc::clone(&self.handled), Arc::clone(&self.progress));
             consumers.spawn(async move {
@@ -85,7 +82,7 @@ impl Run {
     }
 
     async fn wait_until_empty(&self) {
-        let client = self.bench.client().await;
+        let client = self.world.client().await;
         let queue = Queue::builder(&client, "/queue").open().await.unwrap();
         loop {
             match client.children("/queue").watch().await {
@@ -105,10 +102,9 @@ impl Run {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_receipts_each_item_is_taken_once_under_cuts() {
-    let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 30);
+pub(crate) async fn with_receipts_each_item_is_taken_once_under_cuts(world: Arc<World>) {
+    let run = Run::new(world);
+    let cutting = cut_with(&run.world, &run.progress, 30);
     let consumers = run
         .consume(async |client, consumer| {
             Queue::builder(client, "/queue").receipt(Run::receipt(client, &format!("c{consumer}")).await)
@@ -125,10 +121,9 @@ async fn with_receipts_each_item_is_taken_once_under_cuts() {
     run.assert_each_exactly_once();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_locks_each_item_is_handled_once_under_cuts() {
-    let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 30);
+pub(crate) async fn with_locks_each_item_is_handled_once_under_cuts(world: Arc<World>) {
+    let run = Run::new(world);
+    let cutting = cut_with(&run.world, &run.progress, 30);
     let consumers = run.consume(async |client, _| Queue::builder(client, "/queue").lock_path("/locks")).await;
     run.produce().await.join_all().await;
     run.wait_until_empty().await;
@@ -138,22 +133,20 @@ async fn with_locks_each_item_is_handled_once_under_cuts() {
     run.assert_each_exactly_once();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_locks_no_item_is_lost_when_servers_and_sessions_die() {
-    let run = Run::start().await;
+pub(crate) async fn with_locks_no_item_is_lost_when_servers_and_sessions_die(world: Arc<World>) {
+    let run = Run::new(world);
     let consumers = run.consume(async |client, _| Queue::builder(client, "/queue").lock_path("/locks")).await;
-    let server = Arc::clone(&run.bench.server);
+    let world = Arc::clone(&run.world);
     let progress = Arc::clone(&run.progress);
-    let victim = run.bench.client().await;
+    let victim = run.world.client().await;
     let killing = tokio::spawn(async move {
         for round in 0.. {
             progress.acquire_many(40).await.unwrap().forget();
             if round % 2 == 0 {
-                server.kill().await;
-                server.restart().await.unwrap();
+                world.kill().await;
+                world.restart().await;
             } else {
-                // It may have none just now.
-                let _ = server.expire(victim.session_id()).await;
+                world.expire(victim.session_id()).await;
             }
         }
     });
@@ -164,11 +157,10 @@ async fn with_locks_no_item_is_lost_when_servers_and_sessions_die() {
     assert_eq!(run.handled.lock().unwrap().len(), PRODUCERS * ITEMS);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_receipts_what_is_in_doubt_is_said() {
-    let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 15);
-    let client = run.bench.client().await;
+pub(crate) async fn without_receipts_what_is_in_doubt_is_said(world: Arc<World>) {
+    let run = Run::new(world);
+    let cutting = cut_with(&run.world, &run.progress, 15);
+    let client = run.world.client().await;
     let queue = Queue::builder(&client, "/queue").open().await.unwrap();
     // For each item, whether it is in doubt.
     let mut put = BTreeMap::new();
@@ -207,13 +199,12 @@ async fn without_receipts_what_is_in_doubt_is_said() {
     assert!(taken.keys().all(|item| put.contains_key(item)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_receipts_every_addition_counts_once_under_cuts() {
-    let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 15);
+pub(crate) async fn with_receipts_every_addition_counts_once_under_cuts(world: Arc<World>) {
+    let run = Run::new(world);
+    let cutting = cut_with(&run.world, &run.progress, 15);
     let mut counting = JoinSet::new();
     for process in 0..4 {
-        let client = run.bench.client().await;
+        let client = run.world.client().await;
         let receipt = Run::receipt(&client, &format!("n{process}")).await;
         let number =
             AtomicLong::new(&client, "/numbers/n").with_tries(Tries::times(u32::MAX)).with_receipt(receipt);
@@ -227,17 +218,16 @@ async fn with_receipts_every_addition_counts_once_under_cuts() {
     }
     counting.join_all().await;
     cutting.abort();
-    let client = run.bench.client().await;
+    let client = run.world.client().await;
     assert_eq!(AtomicLong::new(&client, "/numbers/n").get().await.unwrap(), 200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_receipts_no_addition_counts_twice_under_cuts() {
-    let run = Run::start().await;
-    let cutting = run.bench.cut_with(Arc::clone(&run.progress), 15);
+pub(crate) async fn without_receipts_no_addition_counts_twice_under_cuts(world: Arc<World>) {
+    let run = Run::new(world);
+    let cutting = cut_with(&run.world, &run.progress, 15);
     let mut counting = JoinSet::new();
     for _ in 0..4 {
-        let client = run.bench.client().await;
+        let client = run.world.client().await;
         let number = AtomicLong::new(&client, "/numbers/n").with_tries(Tries::times(u32::MAX));
         let progress = Arc::clone(&run.progress);
         counting.spawn(async move {
@@ -259,15 +249,13 @@ async fn without_receipts_no_addition_counts_twice_under_cuts() {
         in_doubt += counted.1;
     }
     cutting.abort();
-    let client = run.bench.client().await;
+    let client = run.world.client().await;
     let total = AtomicLong::new(&client, "/numbers/n").get().await.unwrap();
     assert!((sure..=sure + in_doubt).contains(&total), "{sure} and perhaps {in_doubt} more: {total}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_that_share_a_receipt_double_nothing() {
-    let bench = Bench::start().await;
-    let (one, other) = (bench.client().await, bench.client().await);
+pub(crate) async fn two_that_share_a_receipt_double_nothing(world: Arc<World>) {
+    let (one, other) = (world.client().await, world.client().await);
     let queues = [
         Queue::builder(&one, "/queue").receipt(Run::receipt(&one, "shared").await).open().await.unwrap(),
         Queue::builder(&other, "/queue").receipt(Run::receipt(&other, "shared").await).open().await.unwrap(),

@@ -1,5 +1,7 @@
 //! The same things done as `golden/Golden.java` does them with Curator leave the same znodes.
 
+use std::sync::Arc;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use zabra_recipes::barrier::{Barrier, DoubleBarrier};
 use zabra_recipes::queue::{Queue, QueueBuilder, SimpleQueue};
 use zabra_recipes::shared::{SharedCount, SharedValue};
 
-use crate::Bench;
+use crate::support::World;
 
 /// What Curator 5.9.0 left: path, kind, data in hex.
 const CURATOR: &str = include_str!("../golden/curator.txt");
@@ -18,10 +20,8 @@ fn bytes(items: &[&'static str]) -> Vec<Bytes> {
     items.iter().map(|item| Bytes::from_static(item.as_bytes())).collect()
 }
 
-#[tokio::test]
-async fn znodes_are_those_of_curator() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn znodes_are_those_of_curator(world: Arc<World>) {
+    let client = world.client().await;
 
     let queue = Queue::builder(&client, "/queue").open().await.unwrap();
     queue.put("hello").await.unwrap();
@@ -95,10 +95,8 @@ async fn print(client: &Client, path: &str, found: &mut Vec<String>) {
     }
 }
 
-#[tokio::test]
-async fn what_curator_has_put_is_taken_in_its_order() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn what_curator_has_put_is_taken_in_its_order(world: Arc<World>) {
+    let client = world.client().await;
     for line in CURATOR.lines() {
         let mut parts = line.split(' ');
         let (path, kind, data) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());

@@ -1,15 +1,15 @@
 //! kazoo's layouts.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use zabra_recipes::Error;
 use zabra_recipes::kazoo::{Counter, FloatCounter, LockingQueue, PRIORITY_DEFAULT, Queue};
 
-use crate::Bench;
+use crate::support::World;
 
-#[tokio::test]
-async fn counters_are_text() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn counters_are_text(world: Arc<World>) {
+    let client = world.client().await;
     // As kazoo makes it: there, and empty.
     client.create("/count", "").await.unwrap();
     let counter = Counter::new(&client, "/count");
@@ -22,10 +22,8 @@ async fn counters_are_text() {
     assert_eq!(client.get("/fraction").await.unwrap().0, "3.0");
 }
 
-#[tokio::test]
-async fn queues_have_entries_with_priorities() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn queues_have_entries_with_priorities(world: Arc<World>) {
+    let client = world.client().await;
     let queue = Queue::open(&client, "/q").await.unwrap();
     queue.put("b", PRIORITY_DEFAULT).await.unwrap();
     queue.put("c", 999).await.unwrap();
@@ -41,10 +39,8 @@ async fn queues_have_entries_with_priorities() {
     assert_eq!(queue.poll().await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn locking_queues_mark_what_is_in_hand() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn locking_queues_mark_what_is_in_hand(world: Arc<World>) {
+    let client = world.client().await;
     let queue = LockingQueue::open(&client, "/q").await.unwrap();
     queue.put_all([Bytes::from("a"), Bytes::from("b")], PRIORITY_DEFAULT).await.unwrap();
     let taken = queue.take().await.unwrap();

@@ -10,7 +10,7 @@ use zabra_client::{Client, CreateMode};
 use zabra_recipes::queue::{OnFailure, Queue, SimpleQueue, decode_message};
 use zabra_recipes::{Error, Loss};
 
-use crate::Bench;
+use crate::support::World;
 
 async fn open(client: &Client) -> Queue {
     Queue::builder(client, "/a/queue").open().await.unwrap()
@@ -20,10 +20,8 @@ async fn open_locked(client: &Client) -> Queue {
     Queue::builder(client, "/a/queue").lock_path("/a/locks").open().await.unwrap()
 }
 
-#[tokio::test]
-async fn a_waiting_consumer_is_woken() {
-    let bench = Bench::start().await;
-    let (client, other) = (bench.client().await, bench.client().await);
+pub(crate) async fn a_waiting_consumer_is_woken(world: Arc<World>) {
+    let (client, other) = (world.client().await, world.client().await);
     let (queue, producer) = (open(&client).await, open(&other).await);
     let waiting = tokio::spawn(async move { queue.take().await.unwrap().item() });
     producer.put("late").await.unwrap();
@@ -31,10 +29,8 @@ async fn a_waiting_consumer_is_woken() {
     assert!(producer.is_empty().await.unwrap());
 }
 
-#[tokio::test]
-async fn foreign_znodes_are_left_alone() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn foreign_znodes_are_left_alone(world: Arc<World>) {
+    let client = world.client().await;
     let queue = open(&client).await;
     client.create("/a/queue/notes", "mine").await.unwrap();
     assert!(queue.poll().await.unwrap().is_none());
@@ -43,10 +39,8 @@ async fn foreign_znodes_are_left_alone() {
     assert_eq!(client.children("/a/queue").await.unwrap(), ["notes"]);
 }
 
-#[tokio::test]
-async fn what_is_no_message_is_removed_and_handed_over_as_it_is() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn what_is_no_message_is_removed_and_handed_over_as_it_is(world: Arc<World>) {
+    let client = world.client().await;
     for (queue, path) in [(open(&client).await, "plain"), (open_locked(&client).await, "locked")] {
         client.create("/a/queue/queue-", path).mode(CreateMode::PersistentSequential).await.unwrap();
         queue.put("good").await.unwrap();
@@ -59,10 +53,8 @@ async fn what_is_no_message_is_removed_and_handed_over_as_it_is() {
     }
 }
 
-#[tokio::test]
-async fn a_dropped_take_loses_nothing() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn a_dropped_take_loses_nothing(world: Arc<World>) {
+    let client = world.client().await;
     let queue = open(&client).await;
     for round in 0..200_u32 {
         queue.put(round.to_string()).await.unwrap();
@@ -83,10 +75,8 @@ async fn a_dropped_take_loses_nothing() {
     }
 }
 
-#[tokio::test]
-async fn an_item_in_hand_is_nobody_elses() {
-    let bench = Bench::start().await;
-    let (client, other) = (bench.client().await, bench.client().await);
+pub(crate) async fn an_item_in_hand_is_nobody_elses(world: Arc<World>) {
+    let (client, other) = (world.client().await, world.client().await);
     let (queue, others) = (open_locked(&client).await, open_locked(&other).await);
     queue.put("one").await.unwrap();
     let taken = queue.take().await.unwrap();
@@ -104,15 +94,13 @@ async fn an_item_in_hand_is_nobody_elses() {
     assert!(client.children("/a/locks").await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn an_item_of_an_expired_session_goes_to_another() {
-    let bench = Bench::start().await;
-    let (client, other) = (bench.client().await, bench.client().await);
+pub(crate) async fn an_item_of_an_expired_session_goes_to_another(world: Arc<World>) {
+    let (client, other) = (world.client().await, world.client().await);
     let (queue, others) = (open_locked(&client).await, open_locked(&other).await);
     queue.put("one").await.unwrap();
     let taken = queue.take().await.unwrap();
     let waiting = tokio::spawn(async move { others.take().await.unwrap() });
-    bench.server.expire(client.session_id()).await.unwrap();
+    world.expire(client.session_id()).await;
     let again = waiting.await.unwrap();
     assert_eq!(again.item(), "one");
     let error = taken.done().await.unwrap_err();
@@ -124,10 +112,8 @@ async fn an_item_of_an_expired_session_goes_to_another() {
     queue.take().await.unwrap().done().await.unwrap();
 }
 
-#[tokio::test]
-async fn the_rest_of_a_message_is_put_back() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn the_rest_of_a_message_is_put_back(world: Arc<World>) {
+    let client = world.client().await;
     let queue = open_locked(&client).await;
     queue.put_message(["a", "b", "c"].map(Bytes::from)).await.unwrap();
     queue.put("d").await.unwrap();
@@ -138,10 +124,8 @@ async fn the_rest_of_a_message_is_put_back() {
     assert_eq!(decode_message(data).unwrap(), ["b", "c"]);
 }
 
-#[tokio::test]
-async fn a_more_urgent_item_overtakes() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn a_more_urgent_item_overtakes(world: Arc<World>) {
+    let client = world.client().await;
     let queue = Queue::builder(&client, "/queue").open_priority().await.unwrap();
     for item in 0..5 {
         queue.put(format!("later {item}"), 7).await.unwrap();
@@ -152,10 +136,8 @@ async fn a_more_urgent_item_overtakes() {
     assert_eq!(queue.take().await.unwrap().item(), "later 1");
 }
 
-#[tokio::test]
-async fn items_wait_for_their_time() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn items_wait_for_their_time(world: Arc<World>) {
+    let client = world.client().await;
     let queue = Queue::builder(&client, "/queue").open_delay().await.unwrap();
     queue.put_after("far", Duration::from_secs(3600)).await.unwrap();
     let due = SystemTime::now() + Duration::from_millis(50);
@@ -172,10 +154,8 @@ async fn items_wait_for_their_time() {
     assert_eq!(waiting.await.unwrap().item(), "past", "what is due overtakes what one waits for");
 }
 
-#[tokio::test]
-async fn items_are_removed_by_id() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn items_are_removed_by_id(world: Arc<World>) {
+    let client = world.client().await;
     let queue = Queue::builder(&client, "/queue").lock_path("/locks").open_id().await.unwrap();
     for (item, id) in [("1", "x"), ("2", "y"), ("3", "x")] {
         queue.put(item, id).await.unwrap();
@@ -188,10 +168,8 @@ async fn items_are_removed_by_id() {
     assert_eq!(queue.take().await.unwrap().item(), "2");
 }
 
-#[tokio::test]
-async fn a_full_queue_lets_producers_wait() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn a_full_queue_lets_producers_wait(world: Arc<World>) {
+    let client = world.client().await;
     let queue = Queue::builder(&client, "/queue").max_items(2).open().await.unwrap();
     let hasty =
         Queue::builder(&client, "/queue").max_items(2).room_timeout(Duration::ZERO).open().await.unwrap();
@@ -207,10 +185,8 @@ async fn a_full_queue_lets_producers_wait() {
     assert_eq!(queue.len().await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn background_puts_keep_their_order_and_are_flushed() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn background_puts_keep_their_order_and_are_flushed(world: Arc<World>) {
+    let client = world.client().await;
     let queue = open(&client).await;
     for item in 0..500 {
         queue.put_in_background(item.to_string()).await;
@@ -226,10 +202,8 @@ async fn background_puts_keep_their_order_and_are_flushed() {
     queue.flush().await.unwrap();
 }
 
-#[tokio::test]
-async fn failed_items_are_handled_again_or_deleted() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn failed_items_are_handled_again_or_deleted(world: Arc<World>) {
+    let client = world.client().await;
     let queues = [
         (open(&client).await, 1),
         (open_locked(&client).await, 2),
@@ -266,10 +240,8 @@ async fn failed_items_are_handled_again_or_deleted() {
     }
 }
 
-#[tokio::test]
-async fn the_simple_queue_survives_its_container() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn the_simple_queue_survives_its_container(world: Arc<World>) {
+    let client = world.client().await;
     let queue = SimpleQueue::open(&client, "/simple").await.unwrap();
     // As the server does with a container that has been empty for a while.
     client.delete("/simple").await.unwrap();

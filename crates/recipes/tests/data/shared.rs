@@ -7,13 +7,11 @@ use tokio::task::JoinSet;
 use zabra_recipes::Error;
 use zabra_recipes::shared::{SharedCount, SharedValue};
 
-use crate::Bench;
+use crate::support::World;
 
-#[tokio::test]
-async fn changes_reach_everybody() {
-    let bench = Bench::start().await;
-    let one = SharedValue::open(&bench.client().await, "/deep/value", "seed").await.unwrap();
-    let two = SharedValue::open(&bench.client().await, "/deep/value", "other seed").await.unwrap();
+pub(crate) async fn changes_reach_everybody(world: Arc<World>) {
+    let one = SharedValue::open(&world.client().await, "/deep/value", "seed").await.unwrap();
+    let two = SharedValue::open(&world.client().await, "/deep/value", "other seed").await.unwrap();
     assert_eq!(two.get(), "seed");
     let mut changes = two.changes();
     let (told, mut heard) = mpsc::unbounded_channel();
@@ -28,10 +26,8 @@ async fn changes_reach_everybody() {
     assert!(changes.next().await.is_none());
 }
 
-#[tokio::test]
-async fn a_value_is_set_only_if_it_is_unchanged() {
-    let bench = Bench::start().await;
-    let client = bench.client().await;
+pub(crate) async fn a_value_is_set_only_if_it_is_unchanged(world: Arc<World>) {
+    let client = world.client().await;
     let value = SharedValue::open(&client, "/value", "seed").await.unwrap();
     let previous = value.versioned();
     assert!(value.try_set(&previous, "one").await.unwrap());
@@ -42,16 +38,14 @@ async fn a_value_is_set_only_if_it_is_unchanged() {
     assert_eq!(value.get(), "by another");
 }
 
-#[tokio::test]
-async fn a_value_is_followed_through_loss_expiry_and_deletion() {
-    let bench = Bench::start().await;
-    let (client, other) = (bench.client().await, bench.client().await);
+pub(crate) async fn a_value_is_followed_through_loss_expiry_and_deletion(world: Arc<World>) {
+    let (client, other) = (world.client().await, world.client().await);
     let value = SharedValue::open(&client, "/value", "0").await.unwrap();
     let mut changes = value.changes();
     for round in 1..=6 {
         match round % 3 {
-            0 => bench.server.expire(client.session_id()).await.unwrap(),
-            1 => drop(bench.server.cut_all().await),
+            0 => world.expire(client.session_id()).await,
+            1 => world.cut_all().await,
             _ => {
                 while other.delete("/value").await.is_err() {}
                 while other.create("/value", "").await.is_err() {}
@@ -68,13 +62,11 @@ async fn a_value_is_followed_through_loss_expiry_and_deletion() {
     assert_eq!(value.get(), "6");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn counts_are_exact_among_many() {
-    let bench = Bench::start().await;
+pub(crate) async fn counts_are_exact_among_many(world: Arc<World>) {
     let progress = Arc::new(Semaphore::new(0));
     let mut counting = JoinSet::new();
     for _ in 0..4 {
-        let count = SharedCount::open(&bench.client().await, "/count", 0).await.unwrap();
+        let count = SharedCount::open(&world.client().await, "/count", 0).await.unwrap();
         let progress = Arc::clone(&progress);
         counting.spawn(async move {
             for _ in 0..25 {
@@ -89,7 +81,7 @@ async fn counts_are_exact_among_many() {
         });
     }
     counting.join_all().await;
-    let client = bench.client().await;
+    let client = world.client().await;
     assert_eq!(SharedCount::open(&client, "/count", 0).await.unwrap().get().unwrap(), 100);
     client.set("/count", "abc").await.unwrap();
     let count = SharedCount::open(&client, "/count", 0).await.unwrap();
