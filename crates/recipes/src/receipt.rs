@@ -7,7 +7,7 @@ use zabra_client::{Client, Transaction};
 use zabra_types::{CreateMode, KeeperError};
 
 use crate::common::node::{create_with_parents, delete_for_certain};
-use crate::common::retry::{Backoff, EXPIRIES_MAX, through_sessions};
+use crate::common::retry::{Backoff, Doubt, EXPIRIES_MAX, through_sessions};
 use crate::{Error, Result};
 
 /// A znode in which one process notes, within the same transaction, each change it makes elsewhere: so that every change
@@ -91,6 +91,7 @@ impl Receipt {
         state.attempt += 1;
         let note = self.note(state.attempt);
         let mut sent = false;
+        let mut doubt = Doubt::default();
         let mut backoff = Backoff::default();
         let mut expiries = 0;
         loop {
@@ -113,7 +114,7 @@ impl Receipt {
                     if refused.error != KeeperError::BadVersion {
                         return Err(zabra_client::Error::Multi(refused).into());
                     }
-                    let (found, version) = self.read().await?;
+                    let (found, version) = self.read().await.map_err(|error| doubt.told(error))?;
                     state.version = Some(version);
                     if found == note {
                         return Ok(());
@@ -130,6 +131,7 @@ impl Receipt {
                 }
                 error if error.is_passing() => {
                     sent |= error.outcome() != zabra_client::Outcome::DidNotHappen;
+                    doubt.note(&error);
                     backoff.pause().await;
                 }
                 zabra_client::Error::SessionExpired { .. } if expiries < EXPIRIES_MAX => {
@@ -137,13 +139,13 @@ impl Receipt {
                     expiries += 1;
                     backoff.pause().await;
                 }
-                error => return Err(error.into()),
+                error => return Err(doubt.told(error).into()),
             }
         }
     }
 
     /// What the receipt holds as of now, and its version.
-    async fn read(&self) -> Result<(Bytes, i32)> {
+    async fn read(&self) -> Result<(Bytes, i32), zabra_client::Error> {
         through_sessions(|| self.client.sync(&self.path)).await?;
         let (data, stat) = through_sessions(|| self.client.get(&self.path)).await?;
         Ok((data, stat.version))

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use zabra_client::{Client, Outcome};
+use zabra_client::Client;
 use zabra_types::{CreateMode, Stat};
 
 use super::tries::{Promotion, Tries};
 use crate::common::conditional::set_if;
 use crate::common::node::create_with_parents;
-use crate::common::retry::{Backoff, through_sessions};
+use crate::common::retry::{Backoff, Doubt, through_sessions};
 use crate::lock::{Lock, Mutex};
 use crate::receipt::Receipt;
 use crate::{Error, Result};
@@ -274,27 +274,21 @@ impl AtomicValue {
 
     async fn create(&self, value: Bytes) -> Result<bool> {
         let mut backoff = Backoff::default();
-        // The lost reply, if there was one.
-        let mut in_doubt = None;
+        let mut doubt = Doubt::default();
         loop {
             let created =
                 create_with_parents(&self.client, &self.path, value.clone(), CreateMode::Persistent).await;
             match created {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is_node_exists() => {
-                    return match in_doubt {
-                        // It may be ours.
-                        Some(lost) => Err(Error::Client(lost)),
-                        None => Ok(false),
-                    };
+                    // It may be ours.
+                    return doubt.lost().map_or(Ok(false), |lost| Err(lost.into()));
                 }
                 Err(error) if error.is_passing() => {
-                    if error.outcome() != Outcome::DidNotHappen {
-                        in_doubt = Some(error);
-                    }
+                    doubt.note(&error);
                     backoff.pause().await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(doubt.told(error).into()),
             }
         }
     }

@@ -37,7 +37,9 @@ pub(crate) async fn set_if(
             continue;
         }
         // The server reached now may be behind the one that has done it.
-        through_sessions(|| client.sync(path)).await?;
+        if through_sessions(|| client.sync(path)).await.is_err() {
+            return Err(error);
+        }
         match through_sessions(|| client.get(path)).await {
             Ok((_, stat)) if stat.version == version => {}
             Ok((found, stat)) if stat.version == version.wrapping_add(1) && found != *data => {

@@ -39,8 +39,8 @@ pub enum Error {
         /// What was expected.
         reason: String,
     },
-    /// It is unknown whether the item was taken by this call, whose connection was lost, or by another consumer. A
-    /// queue with a receipt does not fail so.
+    /// It is unknown whether the item was taken by this call, whose connection was lost, or by another consumer; or, when
+    /// no server could be asked since, whether it was taken at all. A queue with a receipt does not fail so.
     #[error("{path} was taken by this call, or was gone")]
     TakenOrGone {
         /// The item's node.

@@ -5,7 +5,7 @@ use zabra_client::{Acl, Client, Create, Created, Error, Outcome, Pending};
 use zabra_types::{CreateMode, Stat};
 
 use super::path::{join, name_of, prefixes};
-use super::retry::{Backoff, may_pass, through_all, through_cuts};
+use super::retry::{Backoff, Doubt, may_pass, through_all, through_cuts};
 
 /// Makes `path` and whatever is missing above it, as container nodes (Curator's `creatingParentContainersIfNeeded`):
 /// the server removes them some time after their last child is gone.
@@ -148,18 +148,18 @@ pub(crate) enum Deleted {
 /// or the session is over, with which an ephemeral node goes too.
 pub(crate) async fn delete_for_certain(client: &Client, path: &str) -> Result<Deleted, Error> {
     let mut backoff = Backoff::default();
-    let mut in_doubt = false;
+    let mut doubt = Doubt::default();
     loop {
         match client.delete(path).await {
             Ok(()) => return Ok(Deleted::ByUs),
             Err(error) if error.is_no_node() => {
-                return Ok(if in_doubt { Deleted::ByUs } else { Deleted::Before });
+                return Ok(if doubt.is_any() { Deleted::ByUs } else { Deleted::Before });
             }
             Err(error) if may_pass(&error) => {
-                in_doubt |= error.outcome() != Outcome::DidNotHappen;
+                doubt.note(&error);
                 backoff.pause().await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(doubt.told(error)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zabra_client::Error;
+use zabra_client::{Error, Outcome};
 
 /// The pause before a request is repeated: requests wait for a connection by themselves, so this only slows down a
 /// client whose connections break at once.
@@ -23,17 +23,57 @@ impl Backoff {
     }
 }
 
+/// What attempts of a request may have done that failed, for the error of the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Doubt(Option<Error>);
+
+impl Doubt {
+    /// One more attempt has failed.
+    pub(crate) fn note(&mut self, error: &Error) {
+        if error.outcome() == Outcome::Unknown {
+            self.0 = Some(error.clone());
+        }
+    }
+
+    /// Whether an attempt may have done what was asked.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The failure of the attempt that may have done it.
+    pub(crate) fn lost(&mut self) -> Option<Error> {
+        self.0.take()
+    }
+
+    /// The error to end with when no further attempt is made: one that was not even sent says nothing about those before.
+    /// What a server says of the last attempt stands.
+    pub(crate) fn told(&mut self, last: Error) -> Error {
+        let Some(doubt) = self.0.take() else { return last };
+        let outcome = Outcome::Unknown;
+        match last {
+            Error::SessionExpired { op, path, .. } => Error::SessionExpired { outcome, op, path },
+            Error::SessionClosed { op, path, .. } => Error::SessionClosed { outcome, op, path },
+            Error::AuthFailed { reason, op, path, .. } => Error::AuthFailed { reason, outcome, op, path },
+            Error::NotConnected { .. } => doubt,
+            other => other,
+        }
+    }
+}
+
 /// Repeats a request until no lost connection (nor a throttling server) stands in its way. Only for what may be done
 /// twice: reads, syncs, and writes whose second attempt is recognized.
 pub(crate) async fn through_cuts<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
     loop {
         match request().await {
-            Err(error) if error.is_passing() => backoff.pause().await,
-            answer => return answer,
+            Err(error) if error.is_passing() => {
+                doubt.note(&error);
+                backoff.pause().await;
+            }
+            answer => return answer.map_err(|error| doubt.told(error)),
         }
     }
 }
@@ -49,11 +89,14 @@ pub(crate) async fn through_all<T, F>(mut request: impl FnMut() -> F) -> Result<
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
     loop {
         match request().await {
-            Err(error) if may_pass(&error) => backoff.pause().await,
-            answer => return answer,
+            Err(error) if may_pass(&error) => {
+                doubt.note(&error);
+                backoff.pause().await;
+            }
+            answer => return answer.map_err(|error| doubt.told(error)),
         }
     }
 }
@@ -68,11 +111,14 @@ pub(crate) async fn through_sessions<T, F>(mut request: impl FnMut() -> F) -> Re
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    let mut expiries = 0;
+    let (mut expiries, mut doubt) = (0, Doubt::default());
     loop {
         match through_cuts(&mut request).await {
-            Err(Error::SessionExpired { .. }) if expiries < EXPIRIES_MAX => expiries += 1,
-            answer => return answer,
+            Err(error @ Error::SessionExpired { .. }) if expiries < EXPIRIES_MAX => {
+                doubt.note(&error);
+                expiries += 1;
+            }
+            answer => return answer.map_err(|error| doubt.told(error)),
         }
     }
 }

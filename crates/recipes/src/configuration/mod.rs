@@ -48,12 +48,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
-use zabra_client::{Client, Outcome, Stat};
+use zabra_client::{Client, Stat};
 
 pub use value::{BadValue, Json, Value};
 
 use crate::cache::{Cache, CacheEvent, CachedNode};
-use crate::common::retry::{Backoff, through_cuts};
+use crate::common::retry::{Backoff, Doubt, through_cuts};
 use crate::common::{Error, Result};
 use history::Writer;
 
@@ -327,21 +327,19 @@ impl<T: Value> Configuration<T> {
     pub async fn set_if(&self, value: &T, version: i32) -> Result<Option<Versioned<T>>> {
         let data = self.data_of(value)?;
         let mut backoff = Backoff::default();
-        let mut lost = None;
+        let mut doubt = Doubt::default();
         loop {
             match self.writer.set(&data, version).await {
                 Ok(stat) => return self.parse(&data, stat).map(Some),
                 Err(error) if error.is_passing() => {
-                    if error.outcome() == Outcome::Unknown {
-                        lost = Some(error);
-                    }
+                    doubt.note(&error);
                     backoff.pause().await;
                 }
                 Err(error) if error.is_bad_version() || error.is_no_node() => break,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(doubt.told(error).into()),
             }
         }
-        let Some(lost) = lost else { return Ok(None) };
+        let Some(lost) = doubt.lost() else { return Ok(None) };
         match through_cuts(|| self.client.get(self.path())).await {
             // Ours, or the same bytes of another, which is the same to everybody.
             Ok((found, stat)) if stat.version == version.wrapping_add(1) => {
@@ -351,9 +349,8 @@ impl<T: Value> Configuration<T> {
                     Ok(None)
                 }
             }
-            Ok(_) => Err(lost.into()),
-            Err(error) if error.is_no_node() => Err(lost.into()),
-            Err(error) => Err(error.into()),
+            // Others came after, or no server can be asked.
+            _ => Err(lost.into()),
         }
     }
 

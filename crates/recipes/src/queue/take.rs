@@ -70,16 +70,18 @@ async fn remove(client: &Client, path: &str) -> Result<Option<Bytes>> {
     let mut backoff = Backoff::default();
     // The data of an attempt of which it is unknown what it did.
     let mut in_doubt = None;
+    let in_vain = |in_doubt: Option<Bytes>, error: zabra_client::Error| match in_doubt {
+        Some(data) => Err(Error::TakenOrGone { path: String::from(path), data }),
+        None if error.is_no_node() => Ok(None),
+        None => Err(error.into()),
+    };
     loop {
         let (data, stat) = match through_sessions(|| client.get(path)).await {
-            Err(error) if error.is_no_node() => {
-                return match in_doubt {
-                    Some(data) => Err(Error::TakenOrGone { path: String::from(path), data }),
-                    None => Ok(None),
-                };
-            }
-            answer => answer?,
+            Ok(found) => found,
+            Err(error) => return in_vain(in_doubt, error),
         };
+        // An item that is still there was not taken.
+        in_doubt = None;
         match client.delete(path).version(stat.version).await {
             Ok(()) => return Ok(Some(data)),
             // Gone, or changed by hand: the next look tells.
@@ -91,9 +93,11 @@ async fn remove(client: &Client, path: &str) -> Result<Option<Bytes>> {
                 in_doubt = Some(data);
                 backoff.pause().await;
                 // The server reached now may be behind the one that has done it.
-                through_sessions(|| client.sync(path)).await?;
+                if let Err(error) = through_sessions(|| client.sync(path)).await {
+                    return in_vain(in_doubt, error);
+                }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return in_vain(in_doubt, error),
         }
     }
 }

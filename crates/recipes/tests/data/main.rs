@@ -7,6 +7,7 @@ mod atomic;
 mod barrier;
 mod blocking;
 mod cuts;
+mod doubt;
 mod golden;
 mod kazoo;
 mod queue;

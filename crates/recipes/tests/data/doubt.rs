@@ -1,0 +1,184 @@
+//! Wires that break and stay broken, under clients that do not wait: what an error says was done or not is so.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use zabra_client::{BoxFuture, Client, Dial, Host, Outcome, Stream, Tcp};
+use zabra_recipes::atomic::{AtomicLong, AtomicValue};
+use zabra_recipes::configuration::Configuration;
+use zabra_recipes::queue::Queue;
+use zabra_recipes::{Error, Receipt};
+
+use crate::Bench;
+
+/// More reads than there are.
+const WHOLE: i64 = i64::MAX;
+/// More replies than any of the operations here needs.
+const REPLIES: i64 = 5;
+
+/// How many reads come through before the wire breaks; while it is zero there is none.
+#[derive(Clone, Debug)]
+struct Wire(Arc<AtomicI64>);
+
+impl Wire {
+    fn whole() -> Self {
+        Self(Arc::new(AtomicI64::new(WHOLE)))
+    }
+
+    fn mend(&self) {
+        self.0.store(WHOLE, Ordering::SeqCst);
+    }
+
+    fn breaks_after(&self, reads: i64) {
+        self.0.store(reads, Ordering::SeqCst);
+    }
+
+    /// A client over this wire that fails what waits for a connection.
+    async fn client(&self, bench: &Bench) -> Client {
+        let hasty = Client::builder().dial(self.clone()).connect_within(Duration::from_millis(200));
+        hasty.connect(&bench.server.connect_string()).await.unwrap()
+    }
+}
+
+impl Dial for Wire {
+    fn connect(&self, host: &Host, addr: SocketAddr) -> BoxFuture<io::Result<Box<dyn Stream>>> {
+        let (connecting, wire) = (Tcp.connect(host, addr), self.clone());
+        Box::pin(async move {
+            if wire.0.load(Ordering::SeqCst) == 0 {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            Ok(Box::new(Breaking { stream: connecting.await?, wire }) as Box<dyn Stream>)
+        })
+    }
+}
+
+struct Breaking {
+    stream: Box<dyn Stream>,
+    wire: Wire,
+}
+
+impl AsyncRead for Breaking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let filled = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let left = |reads: i64| (reads > 0).then(|| reads - 1);
+        if self.wire.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_err() {
+            // Without what came it is the end of the connection.
+            buffer.set_filled(filled);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Breaking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Waits for a connection.
+async fn connected(client: &Client) {
+    let mut states = client.states();
+    while !client.state().is_connected() {
+        states.next().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_item_is_taken_or_carried_by_the_error_or_still_there() {
+    let bench = Bench::start().await;
+    let other = bench.client().await;
+    let observed = Queue::builder(&other, "/queue").open().await.unwrap();
+    for replies in 0..REPLIES {
+        observed.put("item").await.unwrap();
+        let wire = Wire::whole();
+        let queue = Queue::builder(&wire.client(&bench).await, "/queue").open().await.unwrap();
+        wire.breaks_after(replies);
+        let in_hand = match queue.poll().await {
+            Ok(taken) => usize::from(taken.is_some()),
+            Err(Error::TakenOrGone { .. }) => 1,
+            Err(error) => {
+                assert_eq!(error.outcome(), Outcome::DidNotHappen, "{error}");
+                0
+            }
+        };
+        let left = observed.len().await.unwrap();
+        assert!(in_hand + left > 0, "the item is lost with reply {replies}");
+        while observed.poll().await.unwrap().is_some() {}
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_did_not_happen_did_not() {
+    let bench = Bench::start().await;
+    let other = bench.client().await;
+    for replies in 0..REPLIES {
+        let wire = Wire::whole();
+        let client = wire.client(&bench).await;
+        let path = |what: &str| format!("/{what}/{replies}");
+
+        let number = AtomicLong::new(&client, path("n"));
+        assert!(number.add(1).await.unwrap().succeeded);
+        wire.breaks_after(replies);
+        let added = number.add(1).await;
+        wire.mend();
+        let found = AtomicLong::new(&other, path("n")).get().await.unwrap();
+        if added.is_err_and(|error| error.outcome() == Outcome::DidNotHappen) {
+            assert_eq!(found, 1, "added all the same without reply {replies}");
+        }
+
+        connected(&client).await;
+        other.ensure_path("/v").await.unwrap();
+        wire.breaks_after(replies);
+        let made = AtomicValue::new(&client, path("v")).initialize("1").await;
+        wire.mend();
+        let found = AtomicValue::new(&other, path("v")).get().await.unwrap();
+        if made.is_err_and(|error| error.outcome() == Outcome::DidNotHappen) {
+            assert_eq!(found, None, "made all the same without reply {replies}");
+        }
+
+        connected(&client).await;
+        let configuration = Configuration::<String>::open(&client, &path("c")).await.unwrap();
+        let first = configuration.create(&"1".to_owned()).await.unwrap();
+        wire.breaks_after(replies);
+        let set = configuration.set_if(&"2".to_owned(), first.version).await;
+        wire.mend();
+        let found = other.get(path("c")).await.unwrap().0;
+        if set.is_err_and(|error| error.outcome() == Outcome::DidNotHappen) {
+            assert_eq!(found, "1", "set all the same without reply {replies}");
+        }
+
+        connected(&client).await;
+        let receipt = Receipt::open(&client, path("receipt")).await.unwrap();
+        let queue = Queue::builder(&client, path("q")).receipt(receipt).open().await.unwrap();
+        wire.breaks_after(replies);
+        let put = queue.put("item").await;
+        wire.mend();
+        let found = Queue::builder(&other, path("q")).open().await.unwrap().len().await.unwrap();
+        if put.is_err_and(|error| error.outcome() == Outcome::DidNotHappen) {
+            assert_eq!(found, 0, "put all the same without reply {replies}");
+        }
+    }
+}
