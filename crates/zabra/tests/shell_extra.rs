@@ -396,7 +396,8 @@ impl Drop for Following {
 }
 
 fn changes_are_followed(world: &World) {
-    let mut following = Following::start(world, &["watch", "/app", "--count", "4", "--json"]);
+    let mut following =
+        Following::start(world, &["watch", "/app", "--count", "4", "--seconds", "60", "--json"]);
     world.client.set("/app/config", "new").wait().unwrap();
     let event: Value = serde_json::from_str(&following.line()).unwrap();
     assert_eq!(
@@ -420,7 +421,7 @@ fn changes_are_followed(world: &World) {
 #[test]
 fn who_follows_is_told_what_was_missed() {
     let world = World::new();
-    let mut following = Following::start(&world, &["watch", "/app", "--quiet"]);
+    let mut following = Following::start(&world, &["watch", "/app", "--quiet", "--seconds", "60"]);
     world.client.set("/app/config", "1").wait().unwrap();
     assert!(following.line().contains(" changed /app/config"));
     let others = world.json(&["sessions"]);
@@ -435,7 +436,7 @@ fn who_follows_is_told_what_was_missed() {
     let server = world.server.as_ref().unwrap();
     server.cut(session).unwrap();
     assert!(following.said().contains("the connection is lost"));
-    assert_eq!(following.said(), "connected\n");
+    assert_eq!(following.said(), "connected; changes are seen again\n");
     world.client.set("/app/config", "2").wait().unwrap();
     assert!(following.line().contains(" changed /app/config"));
 

@@ -64,7 +64,12 @@ fn watch<'a>(shell: &'a mut Shell, call: &'a Call) -> Running<'a> {
                     Some(SessionState::Disconnected) => {
                         call.out.note("the connection is lost; changes until it is back are not seen");
                     }
-                    Some(SessionState::Connected) => call.out.note("connected"),
+                    Some(SessionState::Connected) => {
+                        // The watch is set again ahead of any request: with its answer it is there.
+                        if client.exists(path).await.is_ok() {
+                            call.out.note("connected; changes are seen again");
+                        }
+                    }
                     Some(state) if state.is_over() => return Err(over(path)),
                     Some(_) => {}
                     None => return Err(over(path)),
