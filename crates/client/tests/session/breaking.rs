@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use zabra_client::{BoxFuture, Client, Dial, Error, Host, Outcome, Stream, Tcp};
 
 /// Connections that last for a random number of bytes.
@@ -88,33 +89,17 @@ async fn follow(client: Client, until: &'static str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn outcomes_and_watches_are_right_whatever_breaks() {
-    let server = zabra_embedded::Server::builder().set("maxSessionTimeout", "60000").start().await.unwrap();
-    let sound = Client::connect(&server.connect_string()).await.unwrap();
-    sound.create("/q", "").await.unwrap();
-    sound.create("/n", "").await.unwrap();
-    let dial = Fragile { random: Mutex::new(fastrand::Rng::with_seed(1)) };
-    let client = Client::builder().dial(dial).connect(&server.connect_string()).await.unwrap();
-    let follower = tokio::spawn(follow(client.clone(), "end"));
-
-    let mut outcomes: Vec<Result<(), Error>> = Vec::new();
-    let mut breaks = 0;
-    while breaks < 15 {
-        // Changes at random moments for the follower, too.
-        sound.set("/n", outcomes.len().to_string()).await.unwrap();
-        let batch: Vec<_> = (outcomes.len()..outcomes.len() + 50)
-            .map(|n| client.create("/q/n-", n.to_string()).sequential().send())
-            .collect();
-        let before = outcomes.len();
-        for pending in batch {
-            outcomes.push(pending.await.map(drop));
-        }
-        breaks += usize::from(outcomes[before..].iter().any(Result::is_err));
+/// Sends so many sequential creates, each with its number as data, and takes their outcomes.
+async fn create_some(client: &Client, count: usize, outcomes: &mut Vec<Result<(), Error>>) {
+    let numbers = outcomes.len()..outcomes.len() + count;
+    let batch: Vec<_> = numbers.map(|n| client.create("/q/n-", n.to_string()).sequential().send()).collect();
+    for pending in batch {
+        outcomes.push(pending.await.map(drop));
     }
-    sound.set("/n", "end").await.unwrap();
-    tokio::time::timeout(Duration::from_secs(60), follower).await.expect("no watch is lost").unwrap();
+}
 
+/// Compares what was told of the creates with what is there. Returns how many were unknown.
+async fn check(sound: &Client, outcomes: &[Result<(), Error>]) -> usize {
     let mut executed = Vec::new();
     for name in sound.children("/q").await.unwrap() {
         let (data, _) = sound.get(format!("/q/{name}")).await.unwrap();
@@ -131,5 +116,66 @@ async fn outcomes_and_watches_are_right_whatever_breaks() {
             Err(_) => unknown += 1,
         }
     }
+    unknown
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_and_watches_are_right_whatever_breaks() {
+    let server = zabra_embedded::Server::builder().set("maxSessionTimeout", "60000").start().await.unwrap();
+    let sound = Client::connect(&server.connect_string()).await.unwrap();
+    sound.create("/q", "").await.unwrap();
+    sound.create("/n", "").await.unwrap();
+    let dial = Fragile { random: Mutex::new(fastrand::Rng::with_seed(1)) };
+    let client = Client::builder().dial(dial).connect(&server.connect_string()).await.unwrap();
+    let follower = tokio::spawn(follow(client.clone(), "end"));
+
+    let mut outcomes: Vec<Result<(), Error>> = Vec::new();
+    let mut breaks = 0;
+    while breaks < 15 {
+        // Changes at random moments for the follower, too.
+        sound.set("/n", outcomes.len().to_string()).await.unwrap();
+        let before = outcomes.len();
+        create_some(&client, 50, &mut outcomes).await;
+        breaks += usize::from(outcomes[before..].iter().any(Result::is_err));
+    }
+    sound.set("/n", "end").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), follower).await.expect("no watch is lost").unwrap();
+
+    let unknown = check(&sound, &outcomes).await;
     assert!(unknown > 0, "some were under way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_are_right_while_servers_die() {
+    let ensemble =
+        zabra_embedded::Ensemble::builder(3).set("maxSessionTimeout", "60000").start().await.unwrap();
+    let servers = ensemble.connect_string();
+    let client = Client::connect(&servers).await.unwrap();
+    let session = client.session_id();
+    client.create("/q", "").await.unwrap();
+    let mut outcomes = Vec::new();
+    for round in 0..6 {
+        // In turns the server that the client is connected to, and the leader.
+        let connected =
+            ensemble.servers().iter().position(|server| Some(server.address()) == client.server());
+        let leader = ensemble.leader().await.unwrap();
+        let victim = if round % 2 == 0 { connected.unwrap_or(leader) } else { leader };
+        let busy = Notify::new();
+        let killing = async {
+            busy.notified().await;
+            ensemble.kill(victim).await;
+        };
+        let creating = async {
+            for _ in 0..20 {
+                create_some(&client, 50, &mut outcomes).await;
+                busy.notify_one();
+            }
+        };
+        tokio::join!(killing, creating);
+        ensemble.restart(victim).await.unwrap();
+    }
+    client.sync("/").await.unwrap();
+    assert_eq!(client.session_id(), session);
+    check(&client, &outcomes).await;
+    assert!(outcomes.iter().any(Result::is_err), "some were under way");
 }
