@@ -135,31 +135,41 @@ impl Watches {
 }
 
 impl Shared {
-    /// Takes one event from each watch that has one; ready if there was any.
+    /// Takes what the watches have been told and prints it; ready if there was anything.
     fn look(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut told = Vec::new();
         {
             let mut inner = self.lock();
             inner.pending.retain_mut(|pending| {
-                let (event, over) = match &mut pending.watch {
-                    Either::Once(watch) => match Pin::new(watch).poll(cx) {
-                        Poll::Ready(event) => (Some(event), true),
-                        Poll::Pending => (None, false),
-                    },
-                    Either::Lasting(watch) => match Pin::new(watch).poll_next(cx) {
-                        Poll::Ready(event) => {
-                            let over = event.as_ref().is_none_or(|event| event.kind.is_end());
-                            (event, over)
-                        }
-                        Poll::Pending => (None, false),
-                    },
-                };
-                told.extend(event.map(|event| (pending.kind, event)));
-                !over
+                loop {
+                    let (event, over) = match &mut pending.watch {
+                        Either::Once(watch) => match Pin::new(watch).poll(cx) {
+                            Poll::Ready(event) => (event, true),
+                            Poll::Pending => return true,
+                        },
+                        Either::Lasting(watch) => match Pin::new(watch).poll_next(cx) {
+                            Poll::Ready(Some(event)) => {
+                                let over = event.kind.is_end();
+                                (event, over)
+                            }
+                            Poll::Ready(None) => return false,
+                            Poll::Pending => return true,
+                        },
+                    };
+                    told.push((pending.kind, event));
+                    if over {
+                        return false;
+                    }
+                }
             });
         }
         if told.is_empty() {
             return Poll::Pending;
+        }
+        // What several watches were told comes in the order in which the server tells it: by transaction, and a node
+        // before its parent.
+        if told.iter().all(|(_, event)| event.zxid.is_some()) {
+            told.sort_by_key(|(_, event)| (event.zxid, event.kind == EventType::NodeChildrenChanged));
         }
         for (kind, event) in told {
             self.tell(kind, event);
