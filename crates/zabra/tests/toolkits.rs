@@ -172,11 +172,12 @@ fn snapshots_are_printed_alike() {
     let Some(found) = Genuine::find_or_skip("snapshots_are_printed_alike") else { return };
     for file in fixtures("snapshot.") {
         let path = file.to_str().unwrap();
-        for (theirs, ours) in [(&[path][..], &[path][..]), (&["-d", path], &["-d", path])] {
-            let theirs = text(&genuine(&found, SNAPSHOT, theirs, ""));
-            assert!(theirs.contains("Last zxid: 0x"), "{path}");
-            assert_eq!(text(&zabra("snapshot", ours, "")), theirs, "{path}");
-        }
+        // With data or without; a virtual machine for each of both would take long.
+        let with_data = path.contains("datadir-plain");
+        let arguments = if with_data { &["-d", path][..] } else { &[path] };
+        let theirs = text(&genuine(&found, SNAPSHOT, arguments, ""));
+        assert!(theirs.contains("Last zxid: 0x"), "{path}");
+        assert_eq!(text(&zabra("snapshot", arguments, "")), theirs, "{path}");
         // All but who wrote it and when.
         let after_head = |text: String| text[text.find('}').unwrap()..].to_owned();
         let theirs = after_head(text(&genuine(&found, SNAPSHOT, &["-json", path], "")));
