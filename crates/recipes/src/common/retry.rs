@@ -62,20 +62,11 @@ impl Doubt {
 
 /// Repeats a request until no lost connection (nor a throttling server) stands in its way. Only for what may be done
 /// twice: reads, syncs, and writes whose second attempt is recognized.
-pub(crate) async fn through_cuts<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
+pub(crate) async fn through_cuts<T, F>(request: impl FnMut() -> F) -> Result<T, Error>
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
-    loop {
-        match request().await {
-            Err(error) if error.is_passing() => {
-                doubt.note(&error);
-                backoff.pause().await;
-            }
-            answer => return answer.map_err(|error| doubt.told(error)),
-        }
-    }
+    repeat(request, Error::is_passing).await
 }
 
 /// Whether there will be another chance as long as the session lives: there is no connection, or the server asks to wait.
@@ -85,20 +76,11 @@ pub(crate) const fn may_pass(error: &Error) -> bool {
 
 /// As [`through_cuts`], however long there is no connection and whatever the client's `connect_within` says: for what is
 /// not over before the session is.
-pub(crate) async fn through_all<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
+pub(crate) async fn through_all<T, F>(request: impl FnMut() -> F) -> Result<T, Error>
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
-    loop {
-        match request().await {
-            Err(error) if may_pass(&error) => {
-                doubt.note(&error);
-                backoff.pause().await;
-            }
-            answer => return answer.map_err(|error| doubt.told(error)),
-        }
-    }
+    repeat(request, may_pass).await
 }
 
 /// How many sessions in a row may expire under one request before it fails: a client that does not renew its session
@@ -107,13 +89,47 @@ pub(crate) const EXPIRIES_MAX: u32 = 3;
 
 /// As [`through_cuts`], and also under the next session of a client that renews expired ones. Only for what does not
 /// depend on the session.
-pub(crate) async fn through_sessions<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
+pub(crate) async fn through_sessions<T, F>(request: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    repeat_through_expiries(request, Error::is_passing).await
+}
+
+/// As [`through_all`], and also under the next session: for what follows a node as long as there is a client.
+pub(crate) async fn through_everything<T, F>(request: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    repeat_through_expiries(request, may_pass).await
+}
+
+async fn repeat<T, F>(mut request: impl FnMut() -> F, passes: fn(&Error) -> bool) -> Result<T, Error>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
+    loop {
+        match request().await {
+            Err(error) if passes(&error) => {
+                doubt.note(&error);
+                backoff.pause().await;
+            }
+            answer => return answer.map_err(|error| doubt.told(error)),
+        }
+    }
+}
+
+async fn repeat_through_expiries<T, F>(
+    mut request: impl FnMut() -> F,
+    passes: fn(&Error) -> bool,
+) -> Result<T, Error>
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
     let (mut expiries, mut doubt) = (0, Doubt::default());
     loop {
-        match through_cuts(&mut request).await {
+        match repeat(&mut request, passes).await {
             Err(error @ Error::SessionExpired { .. }) if expiries < EXPIRIES_MAX => {
                 doubt.note(&error);
                 expiries += 1;

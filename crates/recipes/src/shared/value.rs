@@ -11,7 +11,7 @@ use zabra_types::{CreateMode, Stat, Zxid};
 use crate::Result;
 use crate::common::conditional::set_if;
 use crate::common::node::create_with_parents;
-use crate::common::retry::through_sessions;
+use crate::common::retry::{through_everything, through_sessions};
 
 /// A value together with what identifies its state. Curator's `VersionedValue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,13 +185,13 @@ async fn follow(
     current: Arc<watch::Sender<Versioned<Bytes>>>,
 ) -> Result<(), zabra_client::Error> {
     loop {
-        let changed = match through_sessions(|| client.get(&path).watch()).await {
+        let changed = match through_everything(|| client.get(&path).watch()).await {
             Ok(((value, stat), changed)) => {
                 update(&current, versioned(value, &stat));
                 changed
             }
             Err(error) if error.is_no_node() => {
-                let (stat, changed) = through_sessions(|| client.exists(&path).watch()).await?;
+                let (stat, changed) = through_everything(|| client.exists(&path).watch()).await?;
                 if stat.is_some() {
                     continue;
                 }

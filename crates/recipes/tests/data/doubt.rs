@@ -9,13 +9,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use zabra_client::{BoxFuture, Client, Dial, Host, Outcome, Stream, Tcp};
+use zabra_client::Error::NotConnected;
+use zabra_client::{BoxFuture, Client, Dial, Host, Outcome, SessionState, Stream, Tcp};
+use zabra_embedded::Server;
 use zabra_recipes::atomic::{AtomicLong, AtomicValue};
 use zabra_recipes::configuration::Configuration;
 use zabra_recipes::queue::Queue;
+use zabra_recipes::shared::SharedValue;
 use zabra_recipes::{Error, Receipt};
-
-use crate::Bench;
 
 /// More reads than there are.
 const WHOLE: i64 = i64::MAX;
@@ -40,9 +41,9 @@ impl Wire {
     }
 
     /// A client over this wire that fails what waits for a connection.
-    async fn client(&self, bench: &Bench) -> Client {
+    async fn client(&self, server: &Server) -> Client {
         let hasty = Client::builder().dial(self.clone()).connect_within(Duration::from_millis(200));
-        hasty.connect(&bench.server.connect_string()).await.unwrap()
+        hasty.connect(&server.connect_string()).await.unwrap()
     }
 }
 
@@ -108,13 +109,13 @@ async fn connected(client: &Client) {
 
 #[tokio::test]
 async fn an_item_is_taken_or_carried_by_the_error_or_still_there() {
-    let bench = Bench::start().await;
-    let other = bench.client().await;
+    let server = Server::start().await.unwrap();
+    let other = Client::connect(&server.connect_string()).await.unwrap();
     let observed = Queue::builder(&other, "/queue").open().await.unwrap();
     for replies in 0..REPLIES {
         observed.put("item").await.unwrap();
         let wire = Wire::whole();
-        let queue = Queue::builder(&wire.client(&bench).await, "/queue").open().await.unwrap();
+        let queue = Queue::builder(&wire.client(&server).await, "/queue").open().await.unwrap();
         wire.breaks_after(replies);
         let in_hand = match queue.poll().await {
             Ok(taken) => usize::from(taken.is_some()),
@@ -132,11 +133,11 @@ async fn an_item_is_taken_or_carried_by_the_error_or_still_there() {
 
 #[tokio::test]
 async fn a_change_that_did_not_happen_did_not() {
-    let bench = Bench::start().await;
-    let other = bench.client().await;
+    let server = Server::start().await.unwrap();
+    let other = Client::connect(&server.connect_string()).await.unwrap();
     for replies in 0..REPLIES {
         let wire = Wire::whole();
-        let client = wire.client(&bench).await;
+        let client = wire.client(&server).await;
         let path = |what: &str| format!("/{what}/{replies}");
 
         let number = AtomicLong::new(&client, path("n"));
@@ -181,4 +182,23 @@ async fn a_change_that_did_not_happen_did_not() {
             assert_eq!(found, 0, "put all the same without reply {replies}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_shared_value_is_followed_though_requests_do_not_wait() {
+    let server = Server::builder().tick_time(Duration::from_millis(50)).start().await.unwrap();
+    let short = Duration::from_millis(200);
+    let hasty = Client::builder().session_timeout(short).connect_within(short / 10);
+    let hasty = hasty.connect(&server.connect_string()).await.unwrap();
+    let value = SharedValue::open(&hasty, "/value", "1").await.unwrap();
+    let mut changes = value.changes();
+    let mut states = hasty.states();
+    server.kill().await;
+    while states.next().await != Some(SessionState::Expired) {}
+    // The read that follows the loss of the watch was sent before this one.
+    while !hasty.exists("/").await.is_err_and(|error| matches!(error, NotConnected { .. })) {}
+    server.restart().await.unwrap();
+    let other = Client::connect(&server.connect_string()).await.unwrap();
+    other.set("/value", "2").await.unwrap();
+    assert_eq!(changes.next().await.expect("it is followed").value, "2");
 }
