@@ -56,17 +56,18 @@ impl<L: Layout> Queue<L> {
         let task = tokio::spawn(async move {
             let mut backoff = Backoff::default();
             loop {
-                let taken = tokio::select! {
-                    biased;
-                    // Also when the sender is gone.
-                    _ = stopped.wait_for(|stop| *stop) => return Ok(()),
-                    taken = queue.take() => taken,
-                };
+                // Also when the sender is gone.
+                if *stopped.borrow() || stopped.has_changed().is_err() {
+                    return Ok(());
+                }
+                // What is being taken at the end is in hand: nobody else could have it.
+                let taken = queue.take_by(async { drop(stopped.wait_for(|stop| *stop).await) }).await;
                 match taken {
-                    Ok(taken) => {
+                    Ok(Some(taken)) => {
                         backoff = Backoff::default();
                         queue.handle(taken, &mut handler).await;
                     }
+                    Ok(None) => return Ok(()),
                     Err(error) if error.is_final() => return Err(error),
                     Err(error) => {
                         tracing::error!(queue = queue.path(), %error, "an item could not be taken");

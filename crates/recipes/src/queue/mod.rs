@@ -364,7 +364,7 @@ impl<L: Layout> Queue<L> {
     }
 
     /// Takes the first item unless none has come by then.
-    async fn take_by(&self, end: impl Future<Output = ()>) -> Result<Option<Taken>> {
+    pub(super) async fn take_by(&self, end: impl Future<Output = ()>) -> Result<Option<Taken>> {
         let shared = &self.shared;
         let mut end = std::pin::pin!(end);
         let mut missed = false;

@@ -65,6 +65,7 @@ bodies! {
     queue::background_puts_keep_their_order_and_are_flushed,
     queue::failed_items_are_handled_again_or_deleted,
     queue::the_simple_queue_survives_its_container,
+    queue::a_consumer_that_is_stopped_loses_nothing,
     cuts::with_receipts_each_item_is_taken_once_under_cuts,
     cuts::with_locks_each_item_is_handled_once_under_cuts,
     cuts::with_locks_no_item_is_lost_when_servers_and_sessions_die,

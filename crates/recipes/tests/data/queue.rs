@@ -252,3 +252,25 @@ pub(crate) async fn the_simple_queue_survives_its_container(world: Arc<World>) {
     assert_eq!(queue.poll_within(Duration::from_secs(60)).await.unwrap().unwrap(), "one");
     assert_eq!(queue.peek().await.unwrap(), None);
 }
+
+pub(crate) async fn a_consumer_that_is_stopped_loses_nothing(world: Arc<World>) {
+    const ROUNDS: usize = 150;
+    let (client, other) = (world.client().await, world.client().await);
+    let left = open(&other).await;
+    let handled = Arc::new(Semaphore::new(0));
+    for round in 0..ROUNDS {
+        left.put("x").await.unwrap();
+        let queue = open(&client).await;
+        let counted = Arc::clone(&handled);
+        let consuming = queue.consume(move |_| {
+            counted.add_permits(1);
+            std::future::ready(Ok::<_, Error>(()))
+        });
+        // At another step of taking in each round.
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        consuming.stop().await.unwrap();
+    }
+    assert_eq!(handled.available_permits() + left.len().await.unwrap(), ROUNDS);
+}
