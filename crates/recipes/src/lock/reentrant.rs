@@ -96,9 +96,9 @@ impl Owner {
         }
     }
 
-    /// Whether this owner has it, or is acquiring it.
+    /// Whether this owner has it, is acquiring it, or has clones that may be about to.
     pub(crate) fn is_busy(&self) -> bool {
-        self.held.try_lock().map_or(true, |held| held.strong_count() > 0)
+        Arc::strong_count(&self.held) > 1 || self.held.try_lock().map_or(true, |held| held.strong_count() > 0)
     }
 
     async fn enter(&self, patience: Patience) -> Result<Option<ReentrantGuard>> {
@@ -147,12 +147,29 @@ impl ReentrantGuard {
     /// [`Error::Lost`] when the lock had been lost before.
     pub async fn release(self) -> Result<()> {
         let state = self.guard.state();
-        match Arc::try_unwrap(self.guard) {
-            Ok(guard) => guard.release().await,
-            Err(_) => match state {
+        // Of two that are given back at the same time, one is the last.
+        match Arc::into_inner(self.guard) {
+            Some(guard) => guard.release().await,
+            None => match state {
                 HoldState::Lost(loss) if loss != Loss::Released => Err(Error::Lost(loss)),
                 _ => Ok(()),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_owner_is_kept_while_somebody_is_about_to_acquire() {
+        let client = zabra_client::Client::builder().start("127.0.0.1:1").unwrap();
+        let owner = ReentrantMutex::new(Mutex::new(&client, "/lock").unwrap()).owner();
+        assert!(!owner.is_busy());
+        let about_to = owner.clone();
+        assert!(owner.is_busy());
+        drop(about_to);
+        assert!(!owner.is_busy());
     }
 }
