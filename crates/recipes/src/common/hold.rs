@@ -103,7 +103,7 @@ impl Guard {
 
     /// What the holder may believe now.
     pub fn state(&self) -> HoldState {
-        *self.state.borrow()
+        current(&self.state)
     }
 
     /// Whether it is held beyond doubt.
@@ -197,12 +197,7 @@ pub struct HoldStates {
 impl HoldStates {
     /// The state now.
     pub fn current(&self) -> HoldState {
-        match *self.state.borrow() {
-            state @ HoldState::Lost(_) => state,
-            // Nobody watches over the node any more: the runtime is gone, and the client with it.
-            _ if self.state.has_changed().is_err() => HoldState::Lost(Loss::SessionClosed),
-            state => state,
-        }
+        current(&self.state)
     }
 
     /// The state after the next change; returns at once when it is already lost.
@@ -210,5 +205,15 @@ impl HoldStates {
         // An error says that there will be no further change, which current() tells.
         let _ = self.state.changed().await;
         self.current()
+    }
+}
+
+fn current(state: &watch::Receiver<HoldState>) -> HoldState {
+    let told = *state.borrow();
+    match told {
+        HoldState::Lost(_) => told,
+        // Nobody watches over the node any more: the runtime is gone, and the client with it.
+        _ if state.has_changed().is_err() => HoldState::Lost(Loss::SessionClosed),
+        _ => told,
     }
 }

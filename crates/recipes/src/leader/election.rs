@@ -328,7 +328,8 @@ impl Candidate {
 
     /// The token of the present term, if its work is being done.
     pub fn fence(&self) -> Option<Fence> {
-        *self.leads.borrow()
+        // Without the task there is no runtime, and no client.
+        self.leads.has_changed().is_ok().then(|| *self.leads.borrow())?
     }
 
     /// Completes when its work is being done.

@@ -152,7 +152,8 @@ impl LeaderLatch {
     /// The token of the present term, if this participant leads.
     pub fn fence(&self) -> Option<Fence> {
         match *self.status.borrow() {
-            Status::Leads(fence) => Some(fence),
+            // Without the task there is no runtime, and no client.
+            Status::Leads(fence) if self.status.has_changed().is_ok() => Some(fence),
             _ => None,
         }
     }

@@ -114,3 +114,21 @@ fn leaders_on_threads() {
     candidate.close();
     assert_eq!(ended.load(Ordering::SeqCst), 2, "close() waits for the work");
 }
+
+#[test]
+fn nothing_is_held_after_the_end_of_the_runtime() {
+    let server = Server::start().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (guard, latch) = runtime.block_on(async {
+        let client = zabra_client::Client::connect(&server.connect_string()).await.unwrap();
+        let lock = zabra_recipes::lock::Mutex::new(&client, "/lock").unwrap();
+        let guard = zabra_recipes::lock::Lock::acquire(&lock).await.unwrap();
+        let latch = zabra_recipes::leader::LeaderLatch::start(&client, "/leader", "one").unwrap();
+        latch.leading().await.unwrap();
+        (guard, latch)
+    });
+    assert!(guard.is_held() && latch.is_leader());
+    drop(runtime);
+    assert!(!guard.is_held());
+    assert!(!latch.is_leader());
+}
