@@ -155,7 +155,7 @@ def check_mistakes(screen, argv, hostport):
 def check_events(screen, argv, hostport):
     """An event appears while a line is being typed, and the line stays."""
     enter(screen, "create /watched", "Created /watched")
-    enter(screen, "get -w /watched", "null")
+    enter(screen, "get -w /watched", r"^null\n.*\) 2\]\s*$")
     screen.type("ls /half")
     harness.run([*argv, "set", "/watched", "x"])
     told = r"WATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/watched zxid: \d+\n\n.*"
