@@ -123,7 +123,7 @@ impl Arena {
     fn search(&self, parent: Slot, name: &str) -> Option<(Slot, BlockRef)> {
         self.index.find(self.key.hash(parent.0, name.as_bytes()), |block| {
             let record = self.blocks.get(block);
-            Fixed::read(record).parent == parent && Variable::read(record).name == name.as_bytes()
+            Fixed::read(record).parent == parent && Variable::read_name(record) == name.as_bytes()
         })
     }
 
@@ -170,7 +170,7 @@ impl Arena {
         self.index.insert(self.key.hash(parent.0, name.as_bytes()), slot, self.records[slot.0]);
         let place = self.extra_place(parent);
         let (records, blocks) = (&self.records, &self.blocks);
-        let name_of = |slot: Slot| Variable::read(blocks.get(records[slot.0])).name;
+        let name_of = |slot: Slot| Variable::read_name(blocks.get(records[slot.0]));
         let family = &mut self.extras[place].family;
         let is_first = family.len() == 0;
         family.add(slot, name.as_bytes(), name_of, &mut self.moved);

@@ -121,25 +121,8 @@ impl<'a> Variable<'a> {
 
     /// Reads it from a record that [`Variable::write`] wrote.
     pub(super) fn read(bytes: &'a [u8]) -> Self {
-        let head = bytes[Fixed::LEN];
-        let mut at = Fixed::LEN + 1;
-        let mut name_len = usize::from(head & !IS_CHANGED);
-        if name_len == LONG_NAME {
-            name_len = u32::from_le_bytes(array(bytes, at)) as usize;
-            at += 4;
-        }
-        let mut mark = 0;
-        let mut shift = 0;
-        loop {
-            let byte = bytes[at];
-            at += 1;
-            mark |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        let changed = (head & IS_CHANGED != 0).then(|| {
+        let Head { is_changed, name_len, data_mark, end: mut at } = Head::read(bytes);
+        let changed = is_changed.then(|| {
             at += CHANGED_LEN;
             Changed {
                 mzxid: i64::from_le_bytes(array(bytes, at - 20)),
@@ -148,8 +131,48 @@ impl<'a> Variable<'a> {
             }
         });
         let name = &bytes[at..][..name_len];
-        let data = (mark != 0).then(|| &bytes[at + name_len..][..mark as usize - 1]);
+        let data = (data_mark != 0).then(|| &bytes[at + name_len..][..data_mark as usize - 1]);
         Self { changed, name, data }
+    }
+
+    /// Reads the name alone, which is all that a search wants.
+    pub(super) fn read_name(bytes: &'a [u8]) -> &'a [u8] {
+        let Head { is_changed, name_len, end, .. } = Head::read(bytes);
+        &bytes[if is_changed { end + CHANGED_LEN } else { end }..][..name_len]
+    }
+}
+
+/// What stands between the fixed part and the rest.
+struct Head {
+    is_changed: bool,
+    name_len: usize,
+    data_mark: u64,
+    /// Where it ends in the record.
+    end: usize,
+}
+
+impl Head {
+    #[inline]
+    fn read(bytes: &[u8]) -> Self {
+        let head = bytes[Fixed::LEN];
+        let mut end = Fixed::LEN + 1;
+        let mut name_len = usize::from(head & !IS_CHANGED);
+        if name_len == LONG_NAME {
+            name_len = u32::from_le_bytes(array(bytes, end)) as usize;
+            end += 4;
+        }
+        let mut data_mark = 0;
+        let mut shift = 0;
+        loop {
+            let byte = bytes[end];
+            end += 1;
+            data_mark |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        Self { is_changed: head & IS_CHANGED != 0, name_len, data_mark, end }
     }
 }
 
@@ -206,6 +229,7 @@ mod tests {
                     fixed.write(&mut bytes);
                     assert!(bytes[len..] == [0xee; 5], "writes no more than it says");
                     assert!(Variable::read(&bytes) == variable, "{name_len} {data_len:?}");
+                    assert!(Variable::read_name(&bytes) == variable.name, "{name_len} {data_len:?}");
                     assert_eq!(Fixed::read(&bytes), fixed);
                 }
             }
