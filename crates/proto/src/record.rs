@@ -68,6 +68,8 @@ pub fn get_persisted(reader: &mut Reader<'_>) -> Result<StatPersisted, DecodeErr
 
 /// Appends a whole watch event frame. `zxid` is the causing transaction, or [`Zxid::NONE`] when SetWatches makes it up.
 pub fn put_event(out: &mut Vec<u8>, zxid: Zxid, event: EventType, path: &str) {
+    // Length, header, type, state, and the length of the path.
+    out.reserve(4 + ReplyHeader::LEN + 12 + path.len());
     let frame = begin_frame(out);
     ReplyHeader { xid: Xid::NOTIFICATION, zxid, err: 0 }.encode(out);
     out.put_i32(event.code());

@@ -16,13 +16,18 @@ impl Preparer {
         from: &Submitter<'_>,
         reader: &mut Reader<'_>,
     ) -> Result<Prepared, EpochUsedUp> {
+        let body_len = reader.rest().len();
         let ops = match read_multi(reader) {
             Err(NULL_ACL) => return Ok(Prepared::Refused(KeeperError::MarshallingError)),
             ops => ops.ok().filter(|ops| ops.iter().all(has_path)),
         };
         let mut draft = self.draft(from, at.time, TxnType::Multi)?;
         let result = match ops {
-            Some(ops) => self.all_or_none(at, from, &mut draft, &ops),
+            Some(ops) => {
+                // About what comes in goes out.
+                draft.payload.reserve(128 + body_len);
+                self.all_or_none(at, from, &mut draft, &ops)
+            }
             None => Err(KeeperError::MarshallingError),
         };
         Ok(Prepared::Proposal(self.finish(at, draft, result)))

@@ -236,7 +236,7 @@ impl WatchTable {
                 if kinds & table == 0 {
                     return kinds;
                 }
-                let told_already = told[..from_above].binary_search(&conn).is_ok();
+                let told_already = from_above > 0 && told[..from_above].binary_search(&conn).is_ok();
                 if !told_already {
                     told.push(conn);
                 }
@@ -244,6 +244,9 @@ impl WatchTable {
                 fired.data += usize::from(table & DATA != 0 && in_data && !told_already);
                 fired.children += usize::from(table & CHILDREN != 0 && in_children);
                 let left = kinds & !(table & (DATA | CHILDREN));
+                if left == kinds {
+                    return kinds;
+                }
                 *data_watches -= usize::from(in_data && left & DATA_TABLE == 0);
                 *child_watches -= usize::from(in_children && left & CHILD_TABLE == 0);
                 if left == 0 {
