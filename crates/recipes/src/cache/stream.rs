@@ -44,6 +44,10 @@ impl Outlets {
     pub(super) fn open(&mut self, first: impl IntoIterator<Item = CacheEvent>) -> CacheEvents {
         let queue = Queue { events: first.into_iter().collect(), closed: self.closed, ..Queue::default() };
         let queue = Arc::new(Mutex::new(queue));
+        // Those who have gone would stay until the next event: let go of them instead of growing.
+        if self.queues.len() == self.queues.capacity() {
+            self.queues.retain(|queue| queue.strong_count() > 0);
+        }
         self.queues.push(Arc::downgrade(&queue));
         CacheEvents { queue }
     }
@@ -174,5 +178,9 @@ mod tests {
         drop(outlets.open([]));
         outlets.tell(&CacheEvent::Resumed);
         assert!(outlets.queues.is_empty());
+        for _ in 0..1000 {
+            drop(outlets.open([]));
+        }
+        assert!(outlets.queues.len() < 100);
     }
 }

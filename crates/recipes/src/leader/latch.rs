@@ -184,6 +184,10 @@ impl LeaderLatch {
             Status::Follows => {}
             Status::Closed => return LatchChanges { receiver },
         }
+        // Those who have gone would stay until the next change: let go of them instead of growing.
+        if listeners.len() == listeners.capacity() {
+            listeners.retain(|listener| !listener.is_closed());
+        }
         listeners.push(sender);
         LatchChanges { receiver }
     }
@@ -329,5 +333,20 @@ impl Stream for LatchChanges {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<LatchChange>> {
         self.receiver.poll_recv(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn listeners_that_have_gone_do_not_gather() {
+        let client = Client::builder().start("127.0.0.1:1").unwrap();
+        let latch = LeaderLatch::start(&client, "/leader", "one").unwrap();
+        for _ in 0..1000 {
+            drop(latch.changes());
+        }
+        assert!(latch.listeners.lock().unwrap().len() < 100);
     }
 }
