@@ -26,7 +26,7 @@
 //! All blocking clients of a process share one thread, which does their input and output and ends with the process.
 //! Blocking in asynchronous code panics, as it would hold up everything else there.
 
-use crate::{ClientBuilder, Error, RetryPolicy};
+use crate::{Acl, ClientBuilder, Error, RetryPolicy};
 use std::ops::Deref;
 use std::sync::OnceLock;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -75,6 +75,12 @@ impl Client {
     #[must_use]
     pub fn retrying(&self, policy: RetryPolicy) -> Self {
         self.with(self.client.retrying(policy))
+    }
+
+    /// See [`crate::Client::with_acl`].
+    #[must_use]
+    pub fn with_acl(&self, acl: impl IntoIterator<Item = Acl>) -> Self {
+        self.with(self.client.with_acl(acl))
     }
 
     /// See [`crate::Client::add_auth`].

@@ -5,7 +5,7 @@ use crate::core::{Failure, Reply};
 use crate::handle::Session;
 use crate::pending::from_failure;
 use crate::view::View;
-use crate::{ConnectString, Error, RetryPolicy, SessionState, SessionTicket, StateStream};
+use crate::{Acl, ConnectString, Error, Perms, RetryPolicy, SessionState, SessionTicket, StateStream};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +107,19 @@ impl Client {
     pub fn retrying(&self, policy: RetryPolicy) -> Self {
         let retry = Some(Arc::new(policy));
         Self { session: self.session.clone(), view: View { retry, ..self.view.clone() } }
+    }
+
+    /// A view that creates nodes with this ACL unless they are given one, parents that are made on the way included. Without
+    /// it, nodes are open to everybody. Recipes create what they need through the view they are given.
+    #[must_use]
+    pub fn with_acl(&self, acl: impl IntoIterator<Item = Acl>) -> Self {
+        let acl = Some(acl.into_iter().collect());
+        Self { session: self.session.clone(), view: View { acl, ..self.view.clone() } }
+    }
+
+    /// What nodes are created with when they are not given an ACL: see [`Client::with_acl`].
+    pub fn default_acl(&self) -> Vec<Acl> {
+        self.view.acl.as_ref().map_or_else(|| vec![Acl::world(Perms::ALL)], |acl| acl.to_vec())
     }
 
     /// Uses other servers from now on. Whether the present one is left depends on chance, so that the load of many clients

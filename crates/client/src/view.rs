@@ -1,9 +1,10 @@
 //! A client as its user sees it: names relative to a chroot, retries, the session it is bound to.
 
 use crate::core::Incarnation;
-use crate::{Error, RetryPolicy};
+use crate::{Acl, Error, RetryPolicy};
 use std::borrow::Cow;
 use std::sync::Arc;
+use zabra_proto::AclEntry;
 use zabra_types::validate_path;
 
 /// What distinguishes the clones of one client. Cheap to clone.
@@ -15,6 +16,8 @@ pub(crate) struct View {
     pub(crate) retry: Option<Arc<RetryPolicy>>,
     /// The session outside of which requests fail.
     pub(crate) pinned: Option<Incarnation>,
+    /// What nodes are created with unless they are given something else; `None` for open to everybody.
+    pub(crate) acl: Option<Arc<[Acl]>>,
 }
 
 impl View {
@@ -28,6 +31,14 @@ impl View {
     /// The view that names nodes as the server does.
     pub(crate) fn without_chroot(&self) -> Self {
         Self { chroot: None, ..self.clone() }
+    }
+
+    /// The ACL of what is created without one, as it is sent.
+    pub(crate) fn acl_entries(&self) -> Vec<AclEntry<'_>> {
+        match &self.acl {
+            Some(acl) => acl.iter().map(AclEntry::of).collect(),
+            None => vec![AclEntry::OPEN],
+        }
     }
 
     /// The path as the server names it.

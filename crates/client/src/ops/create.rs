@@ -207,7 +207,7 @@ impl Plan {
         let full = if mode.is_sequential() { view.full_sequential(&path)? } else { view.full(&path)? };
         let acl = match &self.acl {
             Some(acl) => acl.iter().map(AclEntry::of).collect(),
-            None => vec![AclEntry::OPEN],
+            None => view.acl_entries(),
         };
         let request = Request::Create(zabra_proto::Create {
             kind: kind_of(mode),

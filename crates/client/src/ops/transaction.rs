@@ -14,7 +14,7 @@ use zabra_proto::{
     AclEntry, Check, CreateKind, DecodeError, DecodeReason, Delete, MultiOp, OpCode, Request, SetData,
     read_multi_results,
 };
-use zabra_types::{KeeperError, Perms};
+use zabra_types::KeeperError;
 
 /// Several writes that happen at once or not at all: see [`Client::transaction`].
 #[must_use = "nothing is sent before .commit()"]
@@ -86,9 +86,15 @@ impl Transaction {
         self.step(path, Action::Check { version })
     }
 
-    /// Creates a persistent node that is open to everybody.
+    /// Creates a persistent node with the [default ACL](Client::default_acl).
     pub fn create(self, path: impl Into<String>, data: impl AsRef<[u8]>) -> Self {
-        self.create_with(path, data, CreateMode::Persistent, [Acl::world(Perms::ALL)])
+        self.create_mode(path, data, CreateMode::Persistent)
+    }
+
+    /// Creates a node of any kind without a time to live, with the [default ACL](Client::default_acl).
+    pub fn create_mode(self, path: impl Into<String>, data: impl AsRef<[u8]>, mode: CreateMode) -> Self {
+        let acl = self.client.default_acl();
+        self.create_with(path, data, mode, acl)
     }
 
     /// Creates a node of any kind without a time to live.

@@ -7,7 +7,7 @@ use crate::ops::{Operation, start};
 use crate::pending::Asked;
 use crate::{Client, CreateMode, Error, Pending};
 use std::collections::VecDeque;
-use zabra_proto::{AclEntry, Request};
+use zabra_proto::Request;
 use zabra_types::{KeeperError, parent_of};
 
 /// How many requests of one operation are under way at once.
@@ -114,7 +114,7 @@ impl Operation for EnsureNode {
             kind: kind_of(self.mode),
             path: Some(full),
             data: Some(&[]),
-            acl: Some(vec![AclEntry::OPEN]),
+            acl: Some(self.client.view.acl_entries()),
             flags: self.mode.flags(),
             ttl_ms: None,
         });

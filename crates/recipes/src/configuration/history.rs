@@ -1,7 +1,7 @@
 //! Writing a value, and with it what it was.
 
 use bytes::Bytes;
-use zabra_client::{Acl, Client, CreateMode, Error as ClientError, MultiResult, Perms, Stat};
+use zabra_client::{Client, CreateMode, Error as ClientError, MultiResult, Stat};
 
 use crate::common::reads::get_all;
 use crate::common::retry::through_cuts;
@@ -64,8 +64,7 @@ impl Writer {
     /// The value and its entry at once or not at all; the stat of the node.
     async fn with_entry(&self, write: zabra_client::Transaction, data: &Bytes) -> Result<Stat, ClientError> {
         let entry = path::join(&self.place(), ENTRY);
-        let open = [Acl::world(Perms::ALL)];
-        let write = write.create_with(entry, data, CreateMode::PersistentSequential, open);
+        let write = write.create_mode(entry, data, CreateMode::PersistentSequential);
         let done = write.commit().await?;
         self.forget_oldest().await;
         match done.into_iter().next() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use zabra_client::{Acl, Client, CreateMode, Outcome, Perms, Transaction};
+use zabra_client::{Client, CreateMode, Outcome, Transaction};
 
 use super::feed::ensure_queue;
 use super::layout::Layout;
@@ -37,7 +37,7 @@ pub(super) async fn put<L: Layout>(
 
 /// Appends the creation of an item.
 pub(super) fn create_sequential(transaction: Transaction, path: &str, data: &Bytes) -> Transaction {
-    transaction.create_with(path, data, CreateMode::PersistentSequential, [Acl::world(Perms::ALL)])
+    transaction.create_mode(path, data, CreateMode::PersistentSequential)
 }
 
 async fn put_plain(client: &Client, queue: &str, nodes: &[(String, Bytes)]) -> Result<()> {
