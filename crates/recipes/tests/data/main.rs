@@ -18,7 +18,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{AnyServer, World};
+use support::{AnyServer, World, soon};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -30,7 +30,8 @@ macro_rules! bodies {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $body() {
                     let server = super::AnyServer::zabra().await;
-                    super::$module::$body(super::World::new(&server, stringify!($body)).into()).await;
+                    let body = super::$module::$body(super::World::new(&server, stringify!($body)).into());
+                    super::soon(stringify!($body), body).await;
                 }
             )*
         }
@@ -42,7 +43,7 @@ macro_rules! bodies {
             $(
                 // Shown when it fails.
                 println!("{}", stringify!($body));
-                $module::$body(World::new(&server, stringify!($body)).into()).await;
+                soon(stringify!($body), $module::$body(World::new(&server, stringify!($body)).into())).await;
             )*
         }
     };
@@ -66,6 +67,7 @@ bodies! {
     queue::failed_items_are_handled_again_or_deleted,
     queue::the_simple_queue_survives_its_container,
     queue::a_consumer_that_is_stopped_loses_nothing,
+    queue::what_recipes_create_has_the_acl_of_the_view,
     cuts::with_receipts_each_item_is_taken_once_under_cuts,
     cuts::with_locks_each_item_is_handled_once_under_cuts,
     cuts::with_locks_no_item_is_lost_when_servers_and_sessions_die,

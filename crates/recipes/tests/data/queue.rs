@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use zabra_client::{Client, CreateMode};
+use zabra_client::{Acl, Client, CreateMode, Perms};
+use zabra_recipes::atomic::AtomicLong;
 use zabra_recipes::queue::{OnFailure, Queue, SimpleQueue, decode_message};
-use zabra_recipes::{Error, Loss};
+use zabra_recipes::{Error, Loss, Receipt};
 
 use crate::support::World;
 
@@ -273,4 +274,23 @@ pub(crate) async fn a_consumer_that_is_stopped_loses_nothing(world: Arc<World>) 
         consuming.stop().await.unwrap();
     }
     assert_eq!(handled.available_permits() + left.len().await.unwrap(), ROUNDS);
+}
+
+pub(crate) async fn what_recipes_create_has_the_acl_of_the_view(world: Arc<World>) {
+    let (ours, theirs) = (world.client().await, world.client().await);
+    ours.add_auth("digest", b"ann:secret").await.unwrap();
+    let ours = ours.with_acl([Acl::new(Perms::ALL, "auth", "")]);
+    let receipt = Receipt::open(&ours, "/mine/receipt").await.unwrap();
+    let queue =
+        Queue::builder(&ours, "/mine/queue").receipt(receipt).lock_path("/mine/locks").open().await.unwrap();
+    queue.put("item").await.unwrap();
+    let taken = queue.take().await.unwrap();
+    let _ = AtomicLong::new(&ours, "/mine/number").increment().await.unwrap();
+    let names = ["receipt", "queue/queue-0000000000", "locks/queue-0000000000", "number"];
+    for path in names.map(|name| format!("/mine/{name}")) {
+        let error = theirs.get(&path).await.unwrap_err();
+        assert!(error.is_no_auth(), "{error}");
+        ours.get(&path).await.unwrap();
+    }
+    taken.done().await.unwrap();
 }
