@@ -172,8 +172,9 @@ impl Claim {
             };
             match error {
                 zabra_client::Error::Multi(refused) if refused.error == KeeperError::NoNode => {
-                    // Nobody but us removes the mark of a living session: a lost attempt has, or the item went by hand.
-                    if refused.index == 0 && in_doubt {
+                    // Nobody but us removes the mark of a living session: a lost attempt has, or the item went by hand. The
+                    // mark that is there then is of somebody who had listed the item before it went.
+                    if in_doubt && (refused.index == 0 || !self.is_held().await?) {
                         self.ended = true;
                         return Ok(());
                     }

@@ -132,6 +132,29 @@ async fn an_item_is_taken_or_carried_by_the_error_or_still_there() {
 }
 
 #[tokio::test]
+async fn an_item_that_is_done_is_done_although_another_has_marked_its_place() {
+    let server = Server::start().await.unwrap();
+    let other = Client::connect(&server.connect_string()).await.unwrap();
+    let wire = Wire::whole();
+    let client = Client::builder().dial(wire.clone()).connect(&server.connect_string()).await.unwrap();
+    let queue = Queue::builder(&client, "/queue").lock_path("/locks").open().await.unwrap();
+    queue.put("item").await.unwrap();
+    let taken = queue.poll().await.unwrap().unwrap();
+    let mark = format!("/locks/{}", taken.name());
+    wire.breaks_after(0);
+    let done = tokio::spawn(taken.done());
+    // The request arrives, and its reply does not.
+    while other.exists(&mark).await.unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    // As a consumer does that had listed the item before.
+    other.create(&mark, "another").ephemeral().await.unwrap();
+    wire.mend();
+    done.await.unwrap().unwrap();
+    assert!(other.exists(&mark).await.unwrap().is_some(), "the other's mark is not ours to lift");
+}
+
+#[tokio::test]
 async fn a_change_that_did_not_happen_did_not() {
     let server = Server::start().await.unwrap();
     let other = Client::connect(&server.connect_string()).await.unwrap();
