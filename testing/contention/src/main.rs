@@ -99,7 +99,8 @@ fn main() -> ExitCode {
         Some(Command::Rehearse(args)) => rehearse::run(args),
         Some(Command::Contend { name, witness }) => {
             tracing_subscriber::fmt()
-                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                .with_max_level(tracing::Level::WARN)
+                .with_ansi(false)
                 .with_writer(io::stderr)
                 .init();
             contend::run(name, witness)
@@ -109,10 +110,21 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "contention: {error}");
+            let _ = writeln!(io::stderr(), "contention: {}", chain(&*error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error with everything that caused it.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 fn run(args: &RunArgs) -> Result<bool, Failure> {

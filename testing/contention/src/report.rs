@@ -44,7 +44,7 @@ impl Report {
                 "excused"
             )?;
         }
-        let Outcome { turns, happened, events_per_turn, stale, excused, errors, wrong } = outcome;
+        let Outcome { turns, happened, events_per_turn, stale, excused, errors, wrong, log } = outcome;
         let turns = |library: Library| match turns.get(&library) {
             Some(turns) => turns.to_string(),
             None => "-".to_owned(),
@@ -67,6 +67,9 @@ impl Report {
         }
         if wrong.len() > SHOWN {
             writeln!(out, "    and {} more", wrong.len() - SHOWN)?;
+        }
+        for line in log.lines() {
+            writeln!(out, "    > {line}")?;
         }
         *(if wrong.is_empty() { &mut self.passed } else { &mut self.failed }) += 1;
         Ok(())

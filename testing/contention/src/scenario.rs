@@ -64,6 +64,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "latch", faults: CUTS_AND_KILLS, ..BASE },
     Scenario { name: "queue", faults: CUTS, spares_others: true, ..BASE },
     Scenario { name: "queue", faults: CUTS_AND_KILLS, ..BASE },
+    Scenario { name: "work-queue", libraries: &[Rust, Curator], faults: CUTS, spares_others: true, ..BASE },
     Scenario { name: "counter", faults: CUTS, spares_others: true, ..BASE },
     Scenario { name: "counter", faults: CUTS_AND_KILLS, ..BASE },
     Scenario { name: "barrier", faults: CUTS, spares_others: true, rounds: 15, ..BASE },

@@ -27,6 +27,10 @@ import org.apache.curator.framework.recipes.locks.InterProcessMutex;
 import org.apache.curator.framework.recipes.locks.InterProcessReadWriteLock;
 import org.apache.curator.framework.recipes.locks.InterProcessSemaphoreV2;
 import org.apache.curator.framework.recipes.locks.Lease;
+import org.apache.curator.framework.recipes.queue.DistributedQueue;
+import org.apache.curator.framework.recipes.queue.QueueBuilder;
+import org.apache.curator.framework.recipes.queue.QueueConsumer;
+import org.apache.curator.framework.recipes.queue.QueueSerializer;
 import org.apache.curator.framework.recipes.queue.SimpleDistributedQueue;
 import org.apache.curator.framework.state.ConnectionState;
 import org.apache.curator.retry.RetryNTimes;
@@ -183,6 +187,7 @@ public final class Contender {
                 case "election" -> election();
                 case "latch" -> latch();
                 case "queue" -> queue();
+                case "work-queue" -> workQueue();
                 case "counter" -> counter();
                 case "barrier" -> barrier();
                 case "double-barrier" -> doubleBarrier();
@@ -328,7 +333,7 @@ public final class Contender {
                 });
                 latch.start();
                 try {
-                    if (latch.await(1, TimeUnit.SECONDS)) {
+                    if (latch.await(4, TimeUnit.SECONDS)) {
                         lead(latch, inside);
                     }
                 } finally {
@@ -399,6 +404,56 @@ public final class Contender {
             }
             witness.tell("take " + root + " " + new String(item, StandardCharsets.UTF_8));
             return true;
+        }
+
+        /** Items as their bytes. */
+        private static final class Text implements QueueSerializer<String> {
+            @Override
+            public byte[] serialize(String item) {
+                return item.getBytes(StandardCharsets.UTF_8);
+            }
+
+            @Override
+            public String deserialize(byte[] bytes) {
+                return new String(bytes, StandardCharsets.UTF_8);
+            }
+        }
+
+        /** The queue that hands an item to one consumer under a lock, and takes it back when that dies. */
+        private void workQueue() throws Exception {
+            QueueConsumer<String> consumer = new QueueConsumer<>() {
+                @Override
+                public void consumeMessage(String item) throws Exception {
+                    stay();
+                    witness.tell("take " + root + " " + item);
+                }
+
+                @Override
+                public void stateChanged(CuratorFramework client, ConnectionState state) {}
+            };
+            DistributedQueue<String> queue = QueueBuilder.builder(curator, consumer, new Text(), root)
+                .lockPath(root + "-locks")
+                .putInBackground(false)
+                .buildQueue();
+            queue.start();
+            AtomicInteger made = new AtomicInteger();
+            turns(() -> {
+                String item = "curator:" + who + "-" + made.incrementAndGet();
+                boolean sure = false;
+                try {
+                    queue.put(item);
+                    sure = true;
+                } finally {
+                    witness.tell("put " + root + " " + item + (sure ? " sure" : " maybe"));
+                }
+                Thread.sleep(5);
+            });
+            int empty = 0;
+            while (empty < 3) {
+                empty = curator.getChildren().forPath(root).isEmpty() ? empty + 1 : 0;
+                Thread.sleep(100);
+            }
+            queue.close();
         }
 
         private void counter() throws Exception {

@@ -7,7 +7,7 @@ use zabra_client::{Client, SessionState};
 
 use super::seen::Seen;
 use super::{Counts, Order};
-use crate::Failure;
+use crate::{Failure, chain};
 
 /// What it fights with.
 pub(super) struct Contender<'a> {
@@ -78,8 +78,8 @@ impl<'a> Contender<'a> {
     /// Notes what failed because of a fault; it is tried again.
     pub(super) async fn note(&self, failed: &zabra_recipes::Error) {
         self.counts.errors.fetch_add(1, Relaxed);
-        // For whoever reads the log of this process.
-        tracing::debug!(who = self.who, %failed, "a turn failed");
+        // Shown when something turns out to be wrong.
+        tracing::warn!(who = self.who, error = %chain(failed), "a turn failed");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use zabra_recipes::Receipt;
 use zabra_recipes::atomic::AtomicLong;
 use zabra_recipes::barrier::{Barrier, DoubleBarrier};
-use zabra_recipes::queue::SimpleQueue;
+use zabra_recipes::queue::{Queue, SimpleQueue};
 
 use super::client::Contender;
 use crate::Failure;
@@ -56,6 +56,44 @@ impl Contender<'_> {
                 Ok(true)
             }
         }
+    }
+
+    /// The queue that hands an item to one consumer under a lock, and takes it back when that dies.
+    pub(super) async fn work_queue(&self) -> Result<(), Failure> {
+        let queue = Queue::builder(&self.client, self.root)
+            .lock_path(format!("{}-locks", self.root))
+            .receipt(self.receipt().await?)
+            .open()
+            .await?;
+        let (mut made, mut empty) = (0, 0);
+        while empty < 3 {
+            if self.goes_on() && fastrand::bool() {
+                made += 1;
+                let item = format!("rust:{}-{made}", self.who);
+                let put = queue.put(item.clone()).await;
+                let sure = if put.is_ok() { "sure" } else { "maybe" };
+                self.seen.tell(format_args!("put {} {item} {sure}", self.root))?;
+                self.got_over(put).await;
+                continue;
+            }
+            match queue.poll_within(ITEM_WAIT).await {
+                Ok(Some(taken)) => {
+                    self.stay().await;
+                    let item = taken.item();
+                    match taken.done().await {
+                        Ok(()) => {
+                            let item = String::from_utf8_lossy(&item);
+                            self.seen.tell(format_args!("take {} {item}", self.root))?;
+                        }
+                        Err(error) => self.note(&error).await,
+                    }
+                    empty = 0;
+                }
+                Ok(None) => empty += u32::from(!self.goes_on()),
+                Err(error) => self.note(&error).await,
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn counter(&self) -> Result<(), Failure> {

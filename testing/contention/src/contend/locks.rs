@@ -11,6 +11,9 @@ use crate::Failure;
 /// How long to wait for something that others may have for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long to wait for leadership before standing again.
+const LATCH_WAIT: Duration = Duration::from_secs(4);
+
 /// A turn went well, or the recipe failed because of a fault.
 type Turn = Result<(), zabra_recipes::Error>;
 
@@ -24,6 +27,7 @@ impl Contender<'_> {
             "election" => self.election().await,
             "latch" => self.latch().await,
             "queue" => self.queue().await,
+            "work-queue" => self.work_queue().await,
             "counter" => self.counter().await,
             "barrier" => self.barrier().await,
             "double-barrier" => self.double_barrier().await,
@@ -113,7 +117,7 @@ impl Contender<'_> {
     async fn latch(&self) -> Result<(), Failure> {
         while self.goes_on() {
             let latch = LeaderLatch::start(&self.client, self.root, self.who)?;
-            if let Ok(Ok(fence)) = tokio::time::timeout(Duration::from_secs(1), latch.leading()).await
+            if let Ok(Ok(fence)) = tokio::time::timeout(LATCH_WAIT, latch.leading()).await
                 && latch.is_leader()
             {
                 self.visit("x", Some(fence.get())).await?;
