@@ -67,7 +67,7 @@ impl Keeper {
         data: watch::Sender<Bytes>,
     ) -> Self {
         let states = client.states();
-        let path = (!spec.mode.is_sequential() && !spec.protected).then(|| spec.path.clone());
+        let path = (!spec.mode.is_sequential()).then(|| spec.path.clone());
         Self {
             client,
             spec,
@@ -177,9 +177,6 @@ impl Keeper {
         }
         if spec.parents {
             create = create.parents_as_containers();
-        }
-        if spec.protected && self.path.is_none() {
-            create = create.protected();
         }
         self.in_doubt = true;
         match create.await {

@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zabra_client::{Acl, Client, CreateMode, Error as ClientError};
 use zabra_types::validate_path;
 
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, name};
 use keeper::{Command, Keeper};
 
 pub use ttl::{PersistentTtlNode, PersistentTtlNodeBuilder};
@@ -94,6 +94,7 @@ pub enum NodeState {
 pub struct PersistentNodeBuilder {
     client: Client,
     spec: Spec,
+    protected: bool,
 }
 
 /// What the node is to be.
@@ -104,7 +105,6 @@ pub(crate) struct Spec {
     pub(crate) mode: CreateMode,
     pub(crate) ttl: Option<Duration>,
     pub(crate) acl: Option<Vec<Acl>>,
-    pub(crate) protected: bool,
     pub(crate) parents: bool,
     pub(crate) take_over: bool,
     /// No other node's name begins as this one's, so a sequential one can be found again without protection.
@@ -127,13 +127,12 @@ impl PersistentNode {
             mode: CreateMode::Ephemeral,
             ttl: None,
             acl: None,
-            protected: false,
             parents: true,
             take_over: false,
             unique: false,
             delete: true,
         };
-        PersistentNodeBuilder { client: client.clone(), spec }
+        PersistentNodeBuilder { client: client.clone(), spec, protected: false }
     }
 
     /// How it stands now.
@@ -276,7 +275,7 @@ impl PersistentNodeBuilder {
     /// Marks the name with `_c_`, a GUID and `-`, as Curator's protection does. Advisable for sequential nodes: without,
     /// a creation whose answer is lost leaves a second node, an ephemeral one until the session ends.
     pub fn protected(mut self) -> Self {
-        self.spec.protected = true;
+        self.protected = true;
         self
     }
 
@@ -310,12 +309,17 @@ impl PersistentNodeBuilder {
     ///
     /// [`Error::BadPath`]; [`Error::BadArgument`] for a time to live that is missing, or given to a mode without.
     pub fn start(self) -> Result<PersistentNode> {
-        let Self { client, spec } = self;
+        let Self { client, mut spec, protected } = self;
         let digits = if spec.mode.is_sequential() { "0" } else { "" };
         validate_path(&format!("{}{digits}", spec.path))
             .map_err(|source| Error::BadPath { path: spec.path.clone(), source })?;
         if spec.mode.is_ttl() != spec.ttl.is_some() {
             return Err(Error::BadArgument("a time to live goes with a mode that has one"));
+        }
+        if protected && let Some((parent, base)) = spec.path.rsplit_once('/') {
+            // The mark is made here and not by each creation: the keeper looks for it after any of them.
+            spec.path = format!("{parent}/{}", name::protected(base));
+            spec.unique = true;
         }
         let is_ephemeral = spec.mode.is_ephemeral();
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
