@@ -8,6 +8,7 @@ mod barrier;
 mod blocking;
 mod cuts;
 mod doubt;
+mod ensemble;
 mod golden;
 mod kazoo;
 mod queue;
