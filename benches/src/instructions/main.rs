@@ -1,11 +1,8 @@
 //! Instructions per operation, counted by callgrind: `cargo run --release -p zabra-benches --bin instructions -- --help`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people and scripts")]
 
-#[path = "instructions/count.rs"]
 mod count;
-#[path = "instructions/operations.rs"]
 mod operations;
-#[path = "instructions/record.rs"]
 mod record;
 
 use std::alloc::System;
@@ -77,6 +74,10 @@ fn drive(name: &str, count: u32) -> Result<ExitCode, String> {
 }
 
 fn count_all(args: &Args) -> Result<ExitCode, String> {
+    let wanted = |operation: &&Operation| operation.name.contains(&args.only);
+    if !OPERATIONS.iter().any(|operation| wanted(&operation)) {
+        return Err(format!("no operation has {} in its name", args.only));
+    }
     let counter = Counter::new(args.keep.as_deref())?;
     let mut record = Record::read(&args.file)?;
     if !record.is_comparable() && !args.record {
@@ -91,7 +92,7 @@ fn count_all(args: &Args) -> Result<ExitCode, String> {
         "operation", "instructions", "allocations", "recorded", "change"
     );
     let mut worse = Vec::new();
-    for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(&args.only)) {
+    for operation in OPERATIONS.iter().filter(wanted) {
         let cost = counter.count(operation)?;
         let known = record.get(operation.name);
         print_row(operation, cost, known);
