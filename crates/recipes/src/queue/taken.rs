@@ -246,7 +246,13 @@ pub(super) struct Stash {
 
 impl Stash {
     pub(super) fn pop(&self) -> Option<Taken> {
-        self.taken.lock().pop_front()
+        let mut taken = self.taken.lock();
+        let first = taken.pop_front();
+        if !taken.is_empty() {
+            // However many are put in before anybody waits, only one of those who wait then is woken.
+            self.filled.notify_one();
+        }
+        first
     }
 
     fn push(&self, taken: Taken) {
@@ -291,6 +297,24 @@ impl Drop for Parcel {
             && taken.claim.is_none()
         {
             self.stash.push(taken);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_while_there_is_something_in_the_stash() {
+        let stash = Stash::default();
+        for name in ["one", "two"] {
+            stash.push(Taken::new(Vec::new(), name.to_owned(), None));
+        }
+        for name in ["one", "two"] {
+            let mut filled = std::pin::pin!(stash.filled.notified());
+            assert!(filled.as_mut().enable(), "{name}");
+            assert_eq!(stash.pop().unwrap().name(), name);
         }
     }
 }
