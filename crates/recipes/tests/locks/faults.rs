@@ -9,7 +9,7 @@ use zabra_embedded::{Ensemble, Server};
 use zabra_recipes::lock::{Lock, Mutex};
 use zabra_recipes::{Error, HoldState, Loss};
 
-use crate::{Resource, connect, in_time, is_expiry, until_children, until_participants};
+use crate::{Resource, connect, hasty, in_time, is_expiry, until_children, until_participants};
 
 #[tokio::test]
 async fn an_expired_holder_learns_of_it_and_another_follows() {
@@ -233,8 +233,7 @@ async fn an_ensemble_may_lose_its_leader() {
 #[tokio::test]
 async fn a_place_in_the_queue_outlasts_what_requests_wait_for() {
     let server = Server::start().await.unwrap();
-    let limit = Duration::from_millis(20);
-    let hasty = Client::builder().connect_within(limit).connect(&server.connect_string()).await.unwrap();
+    let hasty = hasty(Client::builder().connect_within(Duration::from_millis(20)), &server).await;
     let other = connect(&server).await;
     let guard = Mutex::new(&other, "/lock").unwrap().acquire().await.unwrap();
     let lock = Mutex::new(&hasty, "/lock").unwrap();

@@ -6,7 +6,7 @@ use zabra_client::{Client, SessionState};
 use zabra_embedded::Server;
 use zabra_recipes::leader::{LatchChange, LeaderLatch};
 
-use crate::{connect, in_time, until_children};
+use crate::{connect, hasty, in_time, until_children};
 
 #[tokio::test]
 async fn one_leads_and_another_follows_it() {
@@ -107,9 +107,8 @@ async fn one_that_waits_may_leave() {
 #[tokio::test]
 async fn a_latch_outlasts_what_requests_wait_for() {
     let server = Server::builder().tick_time(Duration::from_millis(50)).start().await.unwrap();
-    let short = Duration::from_millis(200);
-    let client = Client::builder().session_timeout(short).connect_within(short / 10);
-    let client = client.connect(&server.connect_string()).await.unwrap();
+    let short = Duration::from_secs(1);
+    let client = hasty(Client::builder().session_timeout(short).connect_within(short / 10), &server).await;
     let latch = LeaderLatch::start(&client, "/leader", "one").unwrap();
     let term = in_time(latch.leading()).await.unwrap();
     let mut states = client.states();
