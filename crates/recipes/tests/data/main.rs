@@ -13,8 +13,7 @@ mod golden;
 mod kazoo;
 mod queue;
 mod shared;
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../following/support.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::Arc;

@@ -3,23 +3,11 @@
 use std::sync::mpsc;
 
 use zabra_client::{Client, Error, WatcherType};
-use zabra_recipes::cache::{Cache, CacheEvent, CacheEvents, CacheState};
+use zabra_recipes::cache::{Cache, CacheEvents, CacheState};
 
 use zabra_recipes::persistent::{NodeState, PersistentNode};
 
-use crate::support::{World, soon, until};
-
-/// An event in a word.
-fn told(event: &CacheEvent) -> String {
-    let text = |data: &[u8]| String::from_utf8_lossy(data).into_owned();
-    match event {
-        CacheEvent::Created(node) => format!("+{}={}", node.path, text(&node.data)),
-        CacheEvent::Changed { old, new } => format!("{}={}->{}", new.path, text(&old.data), text(&new.data)),
-        CacheEvent::Deleted(old) => format!("-{}={}", old.path, text(&old.data)),
-        CacheEvent::Failed { path, error } => format!("!{path} {:?}", error.keeper()),
-        other => format!("{other:?}"),
-    }
-}
+use crate::support::{World, soon, told, until};
 
 async fn next(events: &mut CacheEvents, count: usize) -> Vec<String> {
     let mut heard = Vec::new();

@@ -10,8 +10,7 @@ use zabra_embedded::Server;
 use zabra_recipes::Error;
 use zabra_recipes::configuration::{Configuration, ConfigurationState, Json, Past};
 
-use crate::support::{World, soon, until};
-use crate::wire::Wire;
+use crate::support::{Wire, World, soon, until};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Limits {
@@ -170,9 +169,9 @@ pub(crate) async fn a_history_tells_what_was_set_and_forgets_the_oldest(world: &
 #[tokio::test]
 async fn a_lost_answer_is_made_up_for() {
     let server = Server::start().await.unwrap();
-    let wire = Wire::to(server.address()).await;
-    let (through_wire, direct) = (wire.hosts(), server.connect_string());
-    let client = soon("a session", Client::connect(&through_wire)).await.unwrap();
+    let wire = Wire::whole();
+    let direct = server.connect_string();
+    let client = soon("a session", wire.client(Client::builder(), &server)).await;
     let other = soon("a session", Client::connect(&direct)).await.unwrap();
     let config = soon("the configuration", Configuration::<String>::open(&client, "/config")).await.unwrap();
     let rival = soon("the configuration", Configuration::<String>::open(&other, "/config")).await.unwrap();

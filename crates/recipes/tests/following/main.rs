@@ -10,8 +10,8 @@ mod discovery;
 mod ensemble;
 mod membership;
 mod persistent;
+#[path = "../support/mod.rs"]
 mod support;
-mod wire;
 
 use support::{AnyServer, World};
 

@@ -8,8 +8,7 @@ use zabra_recipes::Error;
 use zabra_recipes::discovery::{Discovery, ServiceInstance, ServiceType};
 use zabra_recipes::persistent::{NodeState, PersistentNode, PersistentTtlNode};
 
-use crate::support::{World, soon, until};
-use crate::wire::Wire;
+use crate::support::{Wire, World, soon, until};
 
 async fn text(client: &Client, path: &str) -> Option<String> {
     let data = client.get(path).await.ok().map(|(data, _)| data);
@@ -246,14 +245,13 @@ pub(crate) async fn whatever_happens_there_is_one_node_and_none_after_the_end(wo
 }
 
 /// How many answers there are between the beginning of a node and its place, at most.
-const ANSWERS: i64 = 8;
+const ANSWERS: u32 = 8;
 
 #[tokio::test]
 async fn a_lost_answer_doubles_no_node_and_leaves_none_behind() {
     let server = Server::start().await.unwrap();
-    let wire = Wire::to(server.address()).await;
-    let hosts = wire.hosts();
-    let patient = soon("a session", Client::connect(&hosts)).await.unwrap();
+    let wire = Wire::whole();
+    let patient = soon("a session", wire.client(Client::builder(), &server)).await;
     // Whether the client repeats what may be repeated makes no difference.
     let hasty = patient.retrying(RetryPolicy::none());
     let hosts = server.connect_string();

@@ -9,7 +9,8 @@ use zabra_embedded::{Ensemble, Server};
 use zabra_recipes::lock::{Lock, Mutex};
 use zabra_recipes::{Error, HoldState, Loss};
 
-use crate::{Resource, connect, hasty, in_time, is_expiry, until_children, until_participants};
+use crate::support::hasty;
+use crate::{Resource, connect, in_time, is_expiry, until_children, until_participants};
 
 #[tokio::test]
 async fn an_expired_holder_learns_of_it_and_another_follows() {

@@ -6,7 +6,8 @@ use zabra_client::{Client, SessionState};
 use zabra_embedded::Server;
 use zabra_recipes::leader::{LatchChange, LeaderLatch};
 
-use crate::{connect, hasty, in_time, until_children};
+use crate::support::hasty;
+use crate::{connect, in_time, until_children};
 
 #[tokio::test]
 async fn one_leads_and_another_follows_it() {

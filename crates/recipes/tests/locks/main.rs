@@ -10,12 +10,14 @@ mod lossy;
 mod mutex;
 mod rwlock;
 mod semaphore;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use zabra_client::{Client, ClientBuilder};
+use zabra_client::Client;
 use zabra_embedded::Server;
 use zabra_recipes::lock::Mutex;
 use zabra_recipes::{Fence, Loss, Participant};
@@ -25,13 +27,6 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) async fn connect(server: &Server) -> Client {
     Client::connect(&server.connect_string()).await.expect("the server accepts clients")
-}
-
-/// A client that fails requests soon when there is no connection; a busy machine may need longer for the first one.
-pub(crate) async fn hasty(builder: ClientBuilder, server: &Server) -> Client {
-    let client = builder.start(&server.connect_string()).expect("a connect string");
-    in_time(async { while client.sync("/").await.is_err() {} }).await;
-    client
 }
 
 pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {

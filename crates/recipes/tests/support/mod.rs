@@ -1,4 +1,9 @@
-//! A server, clients that are impatient, and what can happen to both.
+//! What several targets of tests share: a server, clients that are impatient, and what can happen to both.
+
+#![allow(dead_code, unused_imports, reason = "no target uses all of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod wire;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +11,11 @@ use std::time::Duration;
 
 use zabra_client::{Client, ClientBuilder};
 use zabra_embedded::Server;
+use zabra_recipes::cache::CacheEvent;
 use zabra_testkit::{Genuine, JvmOptions, ServerProcess, ServerSpec};
 use zabra_types::SessionId;
+
+pub(crate) use wire::Wire;
 
 /// After this long what is waited for does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,6 +38,25 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// A client that fails requests soon when there is no connection; a busy machine may need longer for the first one.
+pub(crate) async fn hasty(builder: ClientBuilder, server: &Server) -> Client {
+    let client = builder.start(&server.connect_string()).unwrap();
+    soon("a connection", async { while client.sync("/").await.is_err() {} }).await;
+    client
+}
+
+/// An event of a cache in a word.
+pub(crate) fn told(event: &CacheEvent) -> String {
+    let text = |data: &[u8]| String::from_utf8_lossy(data).into_owned();
+    match event {
+        CacheEvent::Created(node) => format!("+{}={}", node.path, text(&node.data)),
+        CacheEvent::Changed { old, new } => format!("{}={}->{}", new.path, text(&old.data), text(&new.data)),
+        CacheEvent::Deleted(old) => format!("-{}={}", old.path, text(&old.data)),
+        CacheEvent::Failed { path, error } => format!("!{path} {:?}", error.keeper()),
+        other => format!("{other:?}"),
+    }
 }
 
 /// A server, and a place on it for one body.
