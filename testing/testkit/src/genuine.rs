@@ -1,6 +1,8 @@
 //! The genuine Apache ZooKeeper server, when it is installed.
 
 use crate::server::{HarnessError, Program};
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,6 +70,36 @@ impl Genuine {
     /// The Python interpreter that has kazoo, installed by `testing/interop/install kazoo`.
     pub fn kazoo_python(&self) -> PathBuf {
         self.jars.with_file_name("venv").join("bin/python")
+    }
+
+    /// As [`Genuine::kazoo_python`]; when it is not installed, says on stderr which test is skipped and how to get it.
+    #[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
+    pub fn kazoo_or_skip(&self, test: &str) -> Option<PathBuf> {
+        let python = self.kazoo_python();
+        if !python.exists() {
+            let (python, install) = (python.display(), self.logback.with_file_name("install"));
+            eprintln!("SKIPPED {test}: there is no {python}: run `{} kazoo`", install.display());
+            return None;
+        }
+        Some(python)
+    }
+
+    /// Compiles a Java program against the jars into the folder `classes`, and returns the class path to run it with.
+    ///
+    /// # Errors
+    /// There is no compiler, or it finds mistakes, which it says on stderr.
+    pub fn compile(&self, source: &Path, classes: &Path) -> Result<OsString, HarnessError> {
+        let mut class_path = self.jars.join("*").into_os_string();
+        let doing = format!("compiling {}", source.display());
+        let compiled =
+            Command::new("javac").arg("-d").arg(classes).arg("-cp").arg(&class_path).arg(source).status();
+        let compiled = compiled.and_then(|status| {
+            if status.success() { Ok(()) } else { Err(io::Error::other(format!("javac: {status}"))) }
+        });
+        compiled.map_err(HarnessError::io(doing))?;
+        class_path.push(":");
+        class_path.push(classes);
+        Ok(class_path)
     }
 
     /// The server as a program that takes a zoo.cfg.

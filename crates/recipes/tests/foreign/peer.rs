@@ -1,104 +1,139 @@
 //! A program in another language that does as it is told.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use zabra_client::Client;
 use zabra_embedded::Server;
 use zabra_testkit::Genuine;
 
-/// After this long what is waited for does not come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::soon;
 
 /// A running program. Dropping it kills it.
 pub(crate) struct Peer {
-    child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    answers: UnboundedReceiver<String>,
+    told: UnboundedReceiver<String>,
+    _process: Child,
+}
+
+/// Where both meet.
+pub(crate) struct Meeting {
+    pub(crate) server: Server,
+    /// Ours.
+    pub(crate) client: Client,
+    pub(crate) peer: Peer,
+}
+
+impl Meeting {
+    /// With Curator, unless it is not installed.
+    pub(crate) async fn with_curator_or_skip(test: &str) -> Option<Self> {
+        let genuine = Genuine::find_or_skip(test)?;
+        let mut java = genuine.java(256);
+        // Of two class paths the last counts.
+        java.arg("-XX:TieredStopAtLevel=1").arg("-cp").arg(compiled(&genuine)).arg("Foreign");
+        Some(Self::with(java).await)
+    }
+
+    /// With kazoo, unless it is not installed.
+    pub(crate) async fn with_kazoo_or_skip(test: &str) -> Option<Self> {
+        let mut python = std::process::Command::new(Genuine::find_or_skip(test)?.kazoo_or_skip(test)?);
+        python.arg(file("foreign.py"));
+        Some(Self::with(python).await)
+    }
+
+    async fn with(program: std::process::Command) -> Self {
+        let server = Server::builder().set("extendedTypesEnabled", "true").start().await.unwrap();
+        let client = Client::connect(&server.connect_string()).await.unwrap();
+        let peer = Peer::start(program, &server);
+        Self { server, client, peer }
+    }
 }
 
 impl Peer {
-    pub(crate) fn curator(genuine: &Genuine, server: &Server) -> Self {
-        let mut java = genuine.java(128);
-        java.arg(file("Foreign.java")).arg(server.connect_string());
-        Self::start(java)
+    fn start(program: std::process::Command, server: &Server) -> Self {
+        let mut process = Command::from(program)
+            .arg(server.connect_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let ((answer, answers), (tell, told)) = (unbounded_channel(), unbounded_channel());
+        // Read also while nobody listens: a full pipe would stop it.
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(output).lines();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                // Its libraries have things to say, too. Who no longer listens has seen enough.
+                let _ = match line.split_at_checked(2) {
+                    Some(("= ", line)) => answer.send(line.to_owned()),
+                    Some(("> ", line)) => tell.send(line.to_owned()),
+                    _ => Ok(()),
+                };
+            }
+        });
+        Self { input, answers, told, _process: process }
     }
 
-    #[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
-    pub(crate) fn kazoo_or_skip(genuine: &Genuine, server: &Server) -> Option<Self> {
-        let python = genuine.kazoo_python();
-        if !python.exists() {
-            eprintln!(
-                "SKIPPED sharing with kazoo: there is no {}; testing/interop/install kazoo",
-                python.display()
-            );
-            return None;
-        }
-        let mut python = Command::new(python);
-        python.arg(file("foreign.py")).arg(server.connect_string());
-        Some(Self::start(python))
+    /// Tells it what to do, and leaves it to it.
+    pub(crate) async fn begin(&mut self, words: &[&str]) {
+        self.input.write_all((words.join("\t") + "\n").as_bytes()).await.unwrap();
     }
 
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, input, output: BufReader::new(output) }
+    async fn answer(&mut self) -> String {
+        soon("an answer", self.answers.recv()).await.expect("it lives")
+    }
+
+    /// Waits for a good end of what was begun.
+    pub(crate) async fn done(&mut self) {
+        assert_eq!(self.answer().await, "ok");
     }
 
     /// Tells it what to do; its answer.
-    pub(crate) fn ask(&mut self, words: &[&str]) -> String {
-        tokio::task::block_in_place(|| {
-            writeln!(self.input, "{}", words.join("\t")).unwrap();
-            let mut answer = String::new();
-            self.output.read_line(&mut answer).unwrap();
-            answer.trim_end_matches('\n').to_owned()
-        })
+    pub(crate) async fn ask(&mut self, words: &[&str]) -> String {
+        self.begin(words).await;
+        self.answer().await
     }
 
     /// The same, when it can only go well.
-    pub(crate) fn tell(&mut self, words: &[&str]) {
-        assert_eq!(self.ask(words), "ok", "{words:?}");
+    pub(crate) async fn tell(&mut self, words: &[&str]) {
+        assert_eq!(self.ask(words).await, "ok", "{words:?}");
     }
 
     /// Asks again and again until this is the answer.
-    pub(crate) fn ask_until(&mut self, words: &[&str], expected: &str) {
-        let began = Instant::now();
-        loop {
-            let answer = self.ask(words);
-            if answer == expected {
-                return;
+    pub(crate) async fn ask_until(&mut self, words: &[&str], expected: &str) {
+        let mut answer = String::new();
+        let asking = async {
+            while answer != expected {
+                answer = self.ask(words).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            assert!(began.elapsed() < PATIENCE, "{words:?}: still {answer}, not {expected}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        };
+        soon(&format!("{words:?} answered by {expected}"), asking).await;
+    }
+
+    /// What it tells next. Nothing is lost when this is dropped.
+    pub(crate) async fn hear(&mut self) -> String {
+        soon("what it tells", self.told.recv()).await.expect("it lives")
     }
 }
 
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The class path of Curator's side, which is compiled once for all tests.
+fn compiled(genuine: &Genuine) -> &'static OsStr {
+    static CLASS_PATH: OnceLock<OsString> = OnceLock::new();
+    CLASS_PATH.get_or_init(|| {
+        let classes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
+        genuine.compile(&file("Foreign.java"), &classes).unwrap()
+    })
 }
 
-fn file(name: &str) -> std::path::PathBuf {
+fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(name)
-}
-
-/// A server that both talk to, and a client of ours.
-pub(crate) async fn server() -> (Server, Client) {
-    let server = Server::builder().set("extendedTypesEnabled", "true").start().await.unwrap();
-    let client = Client::connect(&server.connect_string()).await.unwrap();
-    (server, client)
-}
-
-pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
