@@ -12,6 +12,7 @@ mod genuine;
 mod reply;
 mod request;
 mod rng;
+mod rounds;
 mod server;
 
 pub use client::{RECEIVE_TIMEOUT, RawClient, Received};
@@ -21,4 +22,5 @@ pub use genuine::{Genuine, JvmOptions};
 pub use reply::{AclRow, Blob, Body, ClientInfo, Connected, Event, MultiResult, Reply, Shape};
 pub use request::{MultiBuilder, RawRequest, Text, WatchLists, open_acl, put_acl_vector};
 pub use rng::Rng;
+pub use rounds::rounds;
 pub use server::{HarnessError, Program, ServerProcess, ServerSpec, free_port, zabra_program};

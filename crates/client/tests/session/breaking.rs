@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use zabra_client::{BoxFuture, Client, Dial, Error, Host, Outcome, Stream, Tcp};
+use zabra_testkit::rounds;
 
 /// Connections that last for a random number of bytes.
 #[derive(Debug)]
@@ -131,7 +132,7 @@ async fn outcomes_and_watches_are_right_whatever_breaks() {
 
     let mut outcomes: Vec<Result<(), Error>> = Vec::new();
     let mut breaks = 0;
-    while breaks < 15 {
+    while breaks < rounds(5) {
         // Changes at random moments for the follower, too.
         sound.set("/n", outcomes.len().to_string()).await.unwrap();
         let before = outcomes.len();

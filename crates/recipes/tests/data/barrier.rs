@@ -57,8 +57,7 @@ async fn is_left(client: &Client) -> bool {
 /// Members enter and leave together, over and over at one path.
 async fn rounds(world: &World, progress: &Arc<Semaphore>) {
     const MEMBERS: usize = 5;
-    const ROUNDS: usize = 10;
-    let inside: Arc<[AtomicUsize; ROUNDS]> = Arc::default();
+    let inside: Arc<[AtomicUsize]> = (0..zabra_testkit::rounds(5)).map(|_| AtomicUsize::default()).collect();
     let mut members = JoinSet::new();
     for _ in 0..MEMBERS {
         let group = DoubleBarrier::new(&world.client().await, "/group", MEMBERS).unwrap();

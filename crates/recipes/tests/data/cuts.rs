@@ -10,13 +10,23 @@ use zabra_client::{Client, Outcome};
 use zabra_recipes::atomic::{AtomicLong, Tries};
 use zabra_recipes::queue::{Queue, QueueBuilder};
 use zabra_recipes::{Error, Receipt};
+use zabra_testkit::rounds;
 
 use crate::cut_with;
 use crate::support::World;
 
 const PRODUCERS: usize = 4;
 const CONSUMERS: usize = 4;
-const ITEMS: usize = 60;
+
+/// How many items each producer puts.
+fn items() -> usize {
+    rounds(30)
+}
+
+/// How often each process adds to a number.
+fn additions() -> usize {
+    rounds(25)
+}
 
 /// How often each item was handled.
 type Handled = Arc<Mutex<BTreeMap<Bytes, usize>>>;
@@ -46,7 +56,7 @@ impl Run {
             let queue = Queue::builder(&client, "/queue").receipt(receipt).open().await.unwrap();
             let progress = Arc::clone(&self.progress);
             producers.spawn(async move {
-                for item in 0..ITEMS {
+                for item in 0..items() {
                     queue.put(format!("{producer}/{item}")).await.unwrap();
                     progress.add_permits(1);
                 }
@@ -98,7 +108,7 @@ impl Run {
         let handled = self.handled.lock().unwrap();
         let wrong: Vec<_> = handled.iter().filter(|(_, times)| **times != 1).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
-        assert_eq!(handled.len(), PRODUCERS * ITEMS);
+        assert_eq!(handled.len(), PRODUCERS * items());
     }
 }
 
@@ -114,7 +124,7 @@ pub(crate) async fn with_receipts_each_item_is_taken_once_under_cuts(world: Arc<
     run.wait_until_empty().await;
     // What is taken is handled a moment later.
     drop(cutting);
-    while run.handled.lock().unwrap().len() < PRODUCERS * ITEMS {
+    while run.handled.lock().unwrap().len() < PRODUCERS * items() {
         tokio::task::yield_now().await;
     }
     drop(consumers);
@@ -154,7 +164,7 @@ pub(crate) async fn with_locks_no_item_is_lost_when_servers_and_sessions_die(wor
     run.wait_until_empty().await;
     killing.abort();
     drop(consumers);
-    assert_eq!(run.handled.lock().unwrap().len(), PRODUCERS * ITEMS);
+    assert_eq!(run.handled.lock().unwrap().len(), PRODUCERS * items());
 }
 
 pub(crate) async fn without_receipts_what_is_in_doubt_is_said(world: Arc<World>) {
@@ -164,7 +174,7 @@ pub(crate) async fn without_receipts_what_is_in_doubt_is_said(world: Arc<World>)
     let queue = Queue::builder(&client, "/queue").open().await.unwrap();
     // For each item, whether it is in doubt.
     let mut put = BTreeMap::new();
-    for item in 0..100 {
+    for item in 0..rounds(50) {
         let item = Bytes::from(item.to_string());
         let in_doubt = match queue.put(item.clone()).await {
             Ok(()) => false,
@@ -210,7 +220,7 @@ pub(crate) async fn with_receipts_every_addition_counts_once_under_cuts(world: A
             AtomicLong::new(&client, "/numbers/n").with_tries(Tries::times(u32::MAX)).with_receipt(receipt);
         let progress = Arc::clone(&run.progress);
         counting.spawn(async move {
-            for _ in 0..50 {
+            for _ in 0..additions() {
                 assert!(number.increment().await.unwrap().succeeded);
                 progress.add_permits(1);
             }
@@ -219,7 +229,7 @@ pub(crate) async fn with_receipts_every_addition_counts_once_under_cuts(world: A
     counting.join_all().await;
     cutting.abort();
     let client = run.world.client().await;
-    assert_eq!(AtomicLong::new(&client, "/numbers/n").get().await.unwrap(), 200);
+    assert_eq!(AtomicLong::new(&client, "/numbers/n").get().await.unwrap(), 4 * additions() as i64);
 }
 
 pub(crate) async fn without_receipts_no_addition_counts_twice_under_cuts(world: Arc<World>) {
@@ -232,7 +242,7 @@ pub(crate) async fn without_receipts_no_addition_counts_twice_under_cuts(world: 
         let progress = Arc::clone(&run.progress);
         counting.spawn(async move {
             let (mut sure, mut in_doubt) = (0, 0);
-            for _ in 0..50 {
+            for _ in 0..additions() {
                 match number.increment().await {
                     Ok(change) => sure += i64::from(change.succeeded),
                     Err(error) if error.outcome() == Outcome::Unknown => in_doubt += 1,

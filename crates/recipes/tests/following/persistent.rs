@@ -198,7 +198,7 @@ pub(crate) async fn whatever_happens_there_is_one_node_and_none_after_the_end(wo
         [CreateMode::Ephemeral, CreateMode::EphemeralSequential, CreateMode::EphemeralSequential]
             .into_iter()
             .cycle()
-            .take(9)
+            .take(zabra_testkit::rounds(6))
             .enumerate()
     {
         // Every third is a registration, which is numbered without protection.

@@ -11,11 +11,11 @@ use zabra_client::Client;
 use zabra_embedded::Server;
 use zabra_recipes::lock::{Lock, Mutex};
 use zabra_recipes::{Fence, Guard, Loss};
+use zabra_testkit::rounds;
 
 use crate::{connect, in_time, until_children};
 
 const CLIENTS: usize = 5;
-const FAULTS: usize = 40;
 
 /// What a lock protects when sessions expire in use: it cannot keep two from trying, so it looks at their tokens.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ async fn run(seed: u64) {
         clients.push(client);
     }
     in_time(async {
-        for fault in 0..FAULTS {
+        for fault in 0..rounds(20) {
             // A few uses between two faults, so that they meet contenders in every phase.
             let goal = guarded.accepted.load(Ordering::SeqCst) + rng.usize(0..6);
             while guarded.accepted.load(Ordering::SeqCst) < goal {

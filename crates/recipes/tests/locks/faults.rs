@@ -8,6 +8,7 @@ use zabra_client::Client;
 use zabra_embedded::{Ensemble, Server};
 use zabra_recipes::lock::{Lock, Mutex};
 use zabra_recipes::{Error, HoldState, Loss};
+use zabra_testkit::rounds;
 
 use crate::support::hasty;
 use crate::{Resource, connect, in_time, is_expiry, until_children, until_participants};
@@ -122,13 +123,14 @@ async fn who_waits_when_the_client_is_closed_is_told() {
 async fn cuts_do_not_let_two_in_nor_leave_nodes_behind() {
     let server = Server::start().await.unwrap();
     let resource = Arc::new(Resource::default());
+    let turns = rounds(8);
     let mut tasks = JoinSet::new();
     for _ in 0..4 {
         let client = connect(&server).await;
         for _ in 0..2 {
             let (lock, resource) = (Mutex::new(&client, "/lock").unwrap(), resource.clone());
             tasks.spawn(async move {
-                for _ in 0..15 {
+                for _ in 0..turns {
                     let guard = lock.acquire().await.unwrap();
                     resource.use_with(guard.fence()).await;
                     guard.release().await.unwrap();
@@ -150,7 +152,7 @@ async fn cuts_do_not_let_two_in_nor_leave_nodes_behind() {
         }
     })
     .await;
-    assert_eq!(resource.uses(), 120);
+    assert_eq!(resource.uses(), 4 * 2 * turns);
     assert!(connect(&server).await.children("/lock").await.unwrap().is_empty());
 }
 
@@ -161,7 +163,7 @@ async fn expiries_hand_the_lock_on() {
     let server = Server::start().await.unwrap();
     let (victim, other) = (connect(&server).await, connect(&server).await);
     let mut last = None;
-    for _ in 0..10 {
+    for _ in 0..rounds(5) {
         let guard = in_time(Mutex::new(&victim, "/lock").unwrap().acquire()).await.unwrap();
         assert!(Some(guard.fence()) > last);
         let waiting = tokio::spawn(Mutex::new(&other, "/lock").unwrap().acquire());
