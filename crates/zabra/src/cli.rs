@@ -1,5 +1,11 @@
 //! What can be typed.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "what is said of arguments is help for people, not markdown"
+)]
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
