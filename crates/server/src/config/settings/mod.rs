@@ -35,7 +35,7 @@ pub use tree::{Containers, Tree};
 ///
 /// Mirrors `QuorumPeerConfig` and `ServerConfig` together with the system properties that the Java server reads
 /// all over its code. [`Config::default`] is the embedded server: standalone, loopback, data under
-/// `./zabra-data`. What a file leaves out falls back to [`Config::unset`], the built-in values of the Java server.
+/// `./zabra-data`. What a file leaves out falls back to `Config::unset`, the built-in values of the Java server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where the configuration came from.
