@@ -3,7 +3,7 @@
 //! Servers are the real [`zabra_zab::Peer`], preparer, tree, log and recovery, over disks that lose what was not synced
 //! and a network that keeps TCP's promises and no others. Time is virtual, and every choice comes from the seed, so that
 //! the same seed is the same run, to the last bit. Faults come first; then all is healed and progress is demanded.
-//! [`properties`] are checked at every step.
+//! `properties` are checked at every step.
 //!
 //! Start with [`run`]; then `world`, `server`, `nemesis`.
 
