@@ -45,7 +45,16 @@ impl Tapped {
     pub(crate) fn spawn(&mut self, id: u8) -> Result<(), Failure> {
         self.ensemble.server_mut(id).spawn()?;
         let port = self.ensemble.member(id).election_port();
-        wait_for("an election port", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()).map(drop)
+        let opened = wait_for("an election port", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        opened.map(drop).map_err(|waited| {
+            let server = self.ensemble.server_mut(id);
+            let state = match server.exited() {
+                Ok(Some(status)) => format!("it ended with {status}"),
+                _ => "it runs".to_owned(),
+            };
+            format!("server {id}, port {port}: {waited}; {state}; its log ends:\n{}", server.log_tail(40))
+                .into()
+        })
     }
 
     /// What a learner and its leader have said on the learner's last connection.

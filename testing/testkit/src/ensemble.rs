@@ -61,8 +61,12 @@ impl EnsembleSpec {
         // Nobody listens on a port yet, so it may be offered again.
         let mut taken = BTreeSet::new();
         for id in 1..=self.voters + self.observers {
-            let mut server = self.server.clone().create()?;
-            taken.insert(server.addr().port());
+            let mut server = loop {
+                let server = self.server.clone().create()?;
+                if taken.insert(server.addr().port()) {
+                    break server;
+                }
+            };
             let mut port = || loop {
                 let port = free_port().map_err(HarnessError::io("finding a free port"))?;
                 if taken.insert(port) {
