@@ -15,7 +15,7 @@ use zabra_proto::{
 };
 use zabra_storage::{LogOptions, SnapshotOptions, TxnLog, read_snapshot, stream_snapshot};
 use zabra_tree::{ChangeSink, NodeAcl, Outcome, Tree, TreeOptions};
-use zabra_types::{AuthSchemes, Identity, SessionId, Stat, WallTime, Xid, Zxid};
+use zabra_types::{Identity, NoSchemes, SessionId, Stat, WallTime, Xid, Zxid};
 
 const DATA: [u8; 100] = [7; 100];
 /// Nodes of a tree for reads and writes; a snapshot has ten times as many.
@@ -221,31 +221,6 @@ impl Deliver for Told {
 
     fn deliver(&mut self, _: ConnId, frame: &[u8]) {
         self.0 += frame.len();
-    }
-}
-
-/// No schemes: the nodes are open to all.
-struct NoSchemes;
-
-impl AuthSchemes for NoSchemes {
-    fn exists(&self, _: &str) -> bool {
-        false
-    }
-
-    fn is_valid_id(&self, _: &str, _: &str) -> bool {
-        false
-    }
-
-    fn matches(&self, _: &str, _: &str, _: &str) -> bool {
-        false
-    }
-
-    fn authenticates(&self, _: &str) -> bool {
-        false
-    }
-
-    fn user_name<'a>(&self, _: &str, id: &'a str) -> &'a str {
-        id
     }
 }
 

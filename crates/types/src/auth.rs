@@ -57,3 +57,29 @@ pub trait AuthSchemes {
     /// The user of an identity, as whoAmI tells it; empty for a scheme without provider.
     fn user_name<'a>(&self, scheme: &str, id: &'a str) -> &'a str;
 }
+
+/// No provider at all: nodes are open to everybody or to nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSchemes;
+
+impl AuthSchemes for NoSchemes {
+    fn exists(&self, _: &str) -> bool {
+        false
+    }
+
+    fn is_valid_id(&self, _: &str, _: &str) -> bool {
+        false
+    }
+
+    fn matches(&self, _: &str, _: &str, _: &str) -> bool {
+        false
+    }
+
+    fn authenticates(&self, _: &str) -> bool {
+        false
+    }
+
+    fn user_name<'a>(&self, _: &str, _: &'a str) -> &'a str {
+        ""
+    }
+}

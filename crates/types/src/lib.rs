@@ -18,7 +18,7 @@ mod time;
 mod watch;
 
 pub use acl::{Acl, Perms};
-pub use auth::{AuthSchemes, Identity};
+pub use auth::{AuthSchemes, Identity, NoSchemes};
 pub use error::KeeperError;
 pub use id::{Epoch, ServerId, SessionId, Xid, Zxid};
 pub use owner::{CreateMode, EphemeralOwner, OwnerRules, TTL_MS_MAX};

@@ -8,7 +8,7 @@ use zabra_proto::{
     ForwardedRequest, OpCode, PacketKind, QuorumPacket, Reader, RevalidateAsk, RevalidateReply, SessionTouch,
     read_touches,
 };
-use zabra_types::{AuthSchemes, Identity, SessionId, WallTime, Xid, Zxid};
+use zabra_types::{Identity, NoSchemes, SessionId, WallTime, Xid, Zxid};
 use zabra_zab::{Input, LinkId, SyncToken};
 
 use super::super::Machine;
@@ -21,27 +21,6 @@ use crate::network::ConnId;
 
 /// Sessions that are looked at in one go.
 const EXPIRE_MAX: usize = 100;
-
-/// No authentication, and nobody asks for any.
-struct NoSchemes;
-
-impl AuthSchemes for NoSchemes {
-    fn exists(&self, _: &str) -> bool {
-        false
-    }
-    fn is_valid_id(&self, _: &str, _: &str) -> bool {
-        false
-    }
-    fn matches(&self, _: &str, _: &str, _: &str) -> bool {
-        false
-    }
-    fn authenticates(&self, _: &str) -> bool {
-        false
-    }
-    fn user_name<'a>(&self, _: &str, _: &'a str) -> &'a str {
-        ""
-    }
-}
 
 impl Process {
     /// A request of an own client.
