@@ -7,16 +7,20 @@
 
 mod engine;
 mod floor;
+mod limits;
 mod measure;
 pub mod paced;
 pub mod requests;
 mod row;
+mod spread;
 mod wire;
 mod workload;
 
 pub use engine::{Class, Engine, LATENCY_MAX, Sample, Until, Workload};
 pub use floor::Floor;
+pub use limits::{connections_max, require_connections};
 pub use measure::{Process, busy, sync_time};
-pub use row::{Drive, Percentiles, Row, drive, drive_paced, label, micros, micros_exact, op_name};
+pub use row::{Drive, Percentiles, Row, drive, drive_on, drive_paced, label, micros, micros_exact, op_name};
+pub use spread::Spread;
 pub use wire::{Handshake, Template, connect, put_request};
 pub use workload::{Op, Queue, Shape, fill, fill_flat, filled_node, node, prepare, workload};

@@ -43,6 +43,21 @@ impl Process {
         process_ticks(&stat).map(ticks).ok_or_else(|| unreadable("/proc/<pid>/stat"))
     }
 
+    /// As [`Process::cpu`], to the microsecond and without threads that have ended: for less than a second of work.
+    pub fn cpu_exact(self) -> io::Result<Duration> {
+        let mut nanos = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            match fs::read_to_string(thread?.path().join("schedstat")) {
+                Ok(stat) => {
+                    nanos += on_processor(&stat).ok_or_else(|| unreadable("/proc/<pid>/task/*/schedstat"))?
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
     /// Memory that is in place, in bytes.
     pub fn resident(self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
@@ -76,6 +91,11 @@ fn process_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// Nanoseconds on a processor, the first of three figures.
+fn on_processor(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().next()?.parse().ok()
 }
 
 /// All ticks but idle and waiting for a disk.
@@ -122,6 +142,7 @@ mod tests {
     fn tables_of_the_kernel() {
         assert_eq!(process_ticks("7 (a b) c) S 1 1 1 0 -1 4194560 1 2 3 4 50 60 0 0 20 0 1 0"), Some(110));
         assert_eq!(busy_ticks("cpu  10 20 30 400 500 6 7 8 0 0\ncpu0 1 1 1 1"), Some(81));
+        assert_eq!(on_processor("3108363 77 1\n"), Some(3_108_363));
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:0885 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0";
         assert_eq!(listening_inode(table, 2181), Some(4711));
@@ -135,6 +156,7 @@ mod tests {
         assert_eq!(found.0, std::process::id());
         assert!(found.resident().unwrap() > 0);
         found.cpu().unwrap();
+        assert!(found.cpu_exact().unwrap() > Duration::ZERO);
         busy().unwrap();
     }
 }

@@ -1,8 +1,9 @@
 //! One measurement of one workload, and how it is shown.
 
-use crate::engine::{Engine, Sample, Until};
+use crate::engine::{Engine, Sample, Until, Workload};
 use crate::measure::{Process, busy};
 use crate::paced::{self, Timetable};
+use crate::wire::{Handshake, connect};
 use crate::workload::{Op, Shape, workload};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
@@ -86,20 +87,36 @@ struct Used {
 }
 
 impl Used {
-    fn now(server: Option<Process>) -> io::Result<Self> {
-        let server = server.map_or(Ok(Duration::ZERO), Process::cpu)?;
+    fn now(servers: &[Process]) -> io::Result<Self> {
+        let server = servers.iter().map(|server| server.cpu()).sum::<io::Result<Duration>>()?;
         Ok(Self { server, own: Process::own().cpu()?, all: busy()? })
     }
 }
 
 /// Drives a workload that has been prepared.
 pub fn drive(addr: SocketAddr, server: Option<Process>, drive: &Drive) -> io::Result<Row> {
-    let mut engine = Engine::connect(addr, drive.connections, drive.depth)?;
     let mut workload = workload(drive.shape, drive.connections);
+    drive_on(&[addr], server.as_slice(), drive, &mut workload)
+}
+
+/// Drives a workload of one's own, the connections dealt out evenly to all servers; the shape does not count. Processor
+/// time and memory are those of all `servers` together.
+pub fn drive_on(
+    addrs: &[SocketAddr],
+    servers: &[Process],
+    drive: &Drive,
+    workload: &mut impl Workload,
+) -> io::Result<Row> {
+    let mut streams = Vec::with_capacity(drive.connections);
+    for (at, &addr) in addrs.iter().enumerate() {
+        let share = (drive.connections + addrs.len() - 1 - at) / addrs.len();
+        streams.extend(connect(addr, share, Handshake::default())?);
+    }
+    let mut engine = Engine::over(streams, drive.depth)?;
     let mut before = Ok(Used::default());
     let until = Until::Time { warm_up: drive.warm_up, measure: drive.measure };
-    let sample = engine.run(&mut workload, until, || before = Used::now(server))?;
-    row(server, before?, &sample)
+    let sample = engine.run(workload, until, || before = Used::now(servers))?;
+    row(servers, before?, &sample)
 }
 
 /// Drives a workload that has been prepared at `rate` requests a second, whatever the server does; the depth does not
@@ -109,7 +126,7 @@ pub fn drive_paced(addr: SocketAddr, server: Option<Process>, drive: &Drive, rat
     let timetable =
         Timetable { connections: drive.connections, rate, warm_up: drive.warm_up, measure: drive.measure };
     let mut before = Ok(Used::default());
-    let outcome = paced::run(addr, timetable, &mut workload, || before = Used::now(server))?;
+    let outcome = paced::run(addr, timetable, &mut workload, || before = Used::now(server.as_slice()))?;
     let sample = Sample {
         elapsed: drive.measure,
         ops: outcome.reads.len() + outcome.writes.len(),
@@ -118,21 +135,22 @@ pub fn drive_paced(addr: SocketAddr, server: Option<Process>, drive: &Drive, rat
         reads: outcome.reads,
         writes: outcome.writes,
     };
-    row(server, before?, &sample)
+    row(server.as_slice(), before?, &sample)
 }
 
-fn row(server: Option<Process>, before: Used, sample: &Sample) -> io::Result<Row> {
-    let after = Used::now(server)?;
+fn row(servers: &[Process], before: Used, sample: &Sample) -> io::Result<Row> {
+    let after = Used::now(servers)?;
     let server_cpu = after.server.saturating_sub(before.server);
     let own = after.own.saturating_sub(before.own);
     let foreign = after.all.saturating_sub(before.all).saturating_sub(server_cpu + own);
+    let resident = servers.iter().map(|server| server.resident()).sum::<io::Result<u64>>()?;
     Ok(Row {
         throughput: sample.throughput(),
         latency: Percentiles::of(&sample.latencies()),
         errors: sample.errors,
-        cpu_per_op: server.map(|_| server_cpu.div_f64(sample.ops.max(1) as f64)),
+        cpu_per_op: (!servers.is_empty()).then(|| server_cpu.div_f64(sample.ops.max(1) as f64)),
         foreign_cpus: foreign.as_secs_f64() / sample.elapsed.as_secs_f64(),
-        resident: server.map(Process::resident).transpose()?,
+        resident: (!servers.is_empty()).then_some(resident),
     })
 }
 

@@ -2,7 +2,6 @@
 //! other.
 
 use crate::contender::Source;
-use fastrand::Rng;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -11,8 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use zabra_load::paced::{self, Outcome, Timetable};
-use zabra_load::requests::{get, set};
-use zabra_load::{Class, Percentiles, Process, Workload, busy, fill, filled_node, micros, put_request};
+use zabra_load::{Percentiles, Process, Spread, busy, fill, micros};
 use zabra_testkit::{ServerProcess, ServerSpec, four_letter};
 
 /// More transactions than a run makes: no snapshots.
@@ -122,12 +120,7 @@ fn phase(name: &'static str, args: &Args, server: &ServerProcess) -> Result<Phas
         warm_up: Duration::from_secs_f64(args.warm_up),
         measure: Duration::from_secs_f64(args.seconds),
     };
-    let mut load = Load {
-        nodes: args.nodes,
-        read_percent: args.reads,
-        data: vec![b'y'; args.size],
-        rng: Rng::with_seed(1),
-    };
+    let mut load = Spread::new(args.nodes, args.reads, args.size);
     let mut before = Ok(Used::default());
     let outcome = paced::run(server.addr(), timetable, &mut load, || before = Used::now(process))?;
     let (before, after) = (before?, Used::now(process)?);
@@ -184,27 +177,6 @@ impl Disk {
 
     fn snapshot_mean_ms(&self) -> f64 {
         self.snapshot_ms / self.snapshots.max(1) as f64
-    }
-}
-
-/// Gets and sets all over the tree.
-struct Load {
-    nodes: usize,
-    read_percent: usize,
-    data: Vec<u8>,
-    rng: Rng,
-}
-
-impl Workload for Load {
-    fn next(&mut self, _: usize, xid: i32, out: &mut Vec<u8>) -> Option<Class> {
-        let path = filled_node(self.rng.usize(..self.nodes));
-        if self.rng.usize(..100) < self.read_percent {
-            put_request(out, xid, &get(path, false));
-            Some(Class::Read)
-        } else {
-            put_request(out, xid, &set(path, &self.data));
-            Some(Class::Write)
-        }
     }
 }
 
