@@ -13,6 +13,7 @@ pub mod paced;
 pub mod requests;
 mod row;
 mod spread;
+mod storm;
 mod wire;
 mod workload;
 
@@ -22,5 +23,6 @@ pub use limits::{connections_max, require_connections};
 pub use measure::{Process, busy, sync_time};
 pub use row::{Drive, Percentiles, Row, drive, drive_on, drive_paced, label, micros, micros_exact, op_name};
 pub use spread::Spread;
+pub use storm::{Storm, first_back, storm};
 pub use wire::{Handshake, Template, connect, put_request};
 pub use workload::{Op, Queue, Shape, fill, fill_flat, filled_node, node, prepare, workload};

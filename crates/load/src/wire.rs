@@ -4,10 +4,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use zabra_proto::{ConnectRequest, ConnectResponse, Put, Reader, Request, begin_frame, end_frame};
-use zabra_types::{SessionId, Zxid};
+use zabra_types::{SessionId, SessionPassword, Zxid};
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of the frame that answers a connect request, its length included.
+pub(crate) const CONNECTED_LEN: usize = 41;
 
 /// How sessions are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -44,29 +46,43 @@ fn begin(addr: SocketAddr, timeout_ms: i32) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
     let mut bytes = Vec::new();
-    let frame = begin_frame(&mut bytes);
-    ConnectRequest {
-        protocol_version: 0,
-        last_zxid_seen: Zxid::ZERO,
-        timeout_ms,
-        session: SessionId::NONE,
-        password: Some(&[0; 16]),
-        read_only: Some(false),
-    }
-    .encode(&mut bytes);
-    end_frame(&mut bytes, frame);
+    put_hello(&mut bytes, SessionId::NONE, timeout_ms);
     stream.write_all(&bytes)?;
     Ok(stream)
 }
 
 fn finish(stream: &mut TcpStream) -> io::Result<()> {
-    let mut frame = [0; 41];
+    let mut frame = [0; CONNECTED_LEN];
     stream.read_exact(&mut frame)?;
+    connected(&frame).map(drop)
+}
+
+/// Appends the frame that asks for a new session ([`SessionId::NONE`]) or to renew one.
+pub(crate) fn put_hello(out: &mut Vec<u8>, session: SessionId, timeout_ms: i32) {
+    let password = match session {
+        SessionId::NONE => SessionPassword::ZERO,
+        _ => SessionPassword::of(session),
+    };
+    let frame = begin_frame(out);
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: Zxid::ZERO,
+        timeout_ms,
+        session,
+        password: Some(password.as_bytes()),
+        read_only: Some(false),
+    }
+    .encode(out);
+    end_frame(out, frame);
+}
+
+/// The session in the frame that answers [`put_hello`].
+pub(crate) fn connected(frame: &[u8; CONNECTED_LEN]) -> io::Result<SessionId> {
     let connected = ConnectResponse::decode(&mut Reader::new(&frame[4..])).map_err(io::Error::other)?;
     if connected.session != SessionId::NONE && connected.timeout_ms > 0 {
-        Ok(())
+        Ok(connected.session)
     } else {
-        Err(io::Error::new(ErrorKind::ConnectionRefused, "the server refused a new session"))
+        Err(io::Error::new(ErrorKind::PermissionDenied, "the server refused a session"))
     }
 }
 

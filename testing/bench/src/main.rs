@@ -10,6 +10,7 @@ mod failover;
 mod rejoin;
 mod scale;
 mod snapshots;
+mod storm;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
@@ -28,6 +29,8 @@ enum Command {
     Compare(compare::Args),
     /// Hold many sessions and watches.
     Scale(scale::Args),
+    /// Let many clients come at once, come back after a restart, ping and hear of one change.
+    Storm(storm::Args),
     /// Find out what clients feel of snapshots.
     Snapshots(snapshots::Args),
     /// Kill the leaders of ensembles and measure how long they do not write.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(args, &mut out),
         Command::Scale(args) => scale::scale(&args, &mut out),
         Command::Snapshots(args) => snapshots::snapshots(&args, &mut out),
+        Command::Storm(args) => storm::run(&args, &mut out),
         Command::Failover(args) => failover::failover(&args, &mut out),
         Command::Rejoin(args) => rejoin::rejoin(&args, &mut out),
     };
