@@ -34,13 +34,17 @@ pub struct Row {
     pub throughput: f64,
     /// From sending, or from when it was due, to the answer.
     pub latency: Percentiles,
+    /// The same of reads only; zeros when there were none.
+    pub reads: Percentiles,
+    /// The same of writes only.
+    pub writes: Percentiles,
     /// Answers that were errors.
     pub errors: u64,
-    /// Processor time the server took for one operation, when its process is known.
+    /// Processor time the servers took for one operation, when their processes are known.
     pub cpu_per_op: Option<Duration>,
     /// Processors other processes kept busy meanwhile.
     pub foreign_cpus: f64,
-    /// Memory of the server afterwards, in bytes.
+    /// Memory of the servers afterwards, in bytes.
     pub resident: Option<u64>,
 }
 
@@ -78,7 +82,7 @@ pub fn micros(time: Duration) -> f64 {
     (time.as_nanos() as f64 / 100.0).round() / 10.0
 }
 
-/// Processor time so far: of the server, of this program, of the machine.
+/// Processor time so far: of the servers, of this program, of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
     server: Duration,
@@ -93,10 +97,11 @@ impl Used {
     }
 }
 
-/// Drives a workload that has been prepared.
-pub fn drive(addr: SocketAddr, server: Option<Process>, drive: &Drive) -> io::Result<Row> {
+/// Drives a workload that has been prepared. `servers` are the processes whose time and memory count together: those of an
+/// ensemble, or none when they are not known.
+pub fn drive(addr: SocketAddr, servers: &[Process], drive: &Drive) -> io::Result<Row> {
     let mut workload = workload(drive.shape, drive.connections);
-    drive_on(&[addr], server.as_slice(), drive, &mut workload)
+    drive_on(&[addr], servers, drive, &mut workload)
 }
 
 /// Drives a workload of one's own, the connections dealt out evenly to all servers; the shape does not count. Processor
@@ -121,12 +126,12 @@ pub fn drive_on(
 
 /// Drives a workload that has been prepared at `rate` requests a second, whatever the server does; the depth does not
 /// count. A latency is that from when the request was due.
-pub fn drive_paced(addr: SocketAddr, server: Option<Process>, drive: &Drive, rate: f64) -> io::Result<Row> {
+pub fn drive_paced(addr: SocketAddr, servers: &[Process], drive: &Drive, rate: f64) -> io::Result<Row> {
     let mut workload = workload(drive.shape, drive.connections);
     let timetable =
         Timetable { connections: drive.connections, rate, warm_up: drive.warm_up, measure: drive.measure };
     let mut before = Ok(Used::default());
-    let outcome = paced::run(addr, timetable, &mut workload, || before = Used::now(server.as_slice()))?;
+    let outcome = paced::run(addr, timetable, &mut workload, || before = Used::now(servers))?;
     let sample = Sample {
         elapsed: drive.measure,
         ops: outcome.reads.len() + outcome.writes.len(),
@@ -135,7 +140,7 @@ pub fn drive_paced(addr: SocketAddr, server: Option<Process>, drive: &Drive, rat
         reads: outcome.reads,
         writes: outcome.writes,
     };
-    row(server.as_slice(), before?, &sample)
+    row(servers, before?, &sample)
 }
 
 fn row(servers: &[Process], before: Used, sample: &Sample) -> io::Result<Row> {
@@ -143,14 +148,16 @@ fn row(servers: &[Process], before: Used, sample: &Sample) -> io::Result<Row> {
     let server_cpu = after.server.saturating_sub(before.server);
     let own = after.own.saturating_sub(before.own);
     let foreign = after.all.saturating_sub(before.all).saturating_sub(server_cpu + own);
-    let resident = servers.iter().map(|server| server.resident()).sum::<io::Result<u64>>()?;
+    let known = !servers.is_empty();
     Ok(Row {
         throughput: sample.throughput(),
         latency: Percentiles::of(&sample.latencies()),
         errors: sample.errors,
-        cpu_per_op: (!servers.is_empty()).then(|| server_cpu.div_f64(sample.ops.max(1) as f64)),
+        reads: Percentiles::of(&sample.reads),
+        writes: Percentiles::of(&sample.writes),
+        cpu_per_op: known.then(|| server_cpu.div_f64(sample.ops.max(1) as f64)),
         foreign_cpus: foreign.as_secs_f64() / sample.elapsed.as_secs_f64(),
-        resident: (!servers.is_empty()).then_some(resident),
+        resident: known.then(|| servers.iter().map(|server| server.resident()).sum()).transpose()?,
     })
 }
 
@@ -182,6 +189,8 @@ impl Row {
         json!({
             "ops_per_second": self.throughput.round(),
             "latency": self.latency.json(),
+            "read_latency": self.reads.json(),
+            "write_latency": self.writes.json(),
             "errors": self.errors,
             "server_cpu_us_per_op": self.cpu_per_op.map(micros_exact),
             "server_resident_bytes": self.resident,

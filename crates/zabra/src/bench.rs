@@ -103,7 +103,8 @@ pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
     match command {
         BenchCommand::Run(arguments) => {
             let addr = resolve(&arguments.server)?;
-            arguments.loads.put_on(addr, Process::listening_at(addr), &arguments.server)
+            let servers: Vec<Process> = Process::listening_at(addr).into_iter().collect();
+            arguments.loads.put_on(addr, &servers, &arguments.server)
         }
         BenchCommand::Floor(arguments) => {
             if let Some(directory) = &arguments.log_in {
@@ -114,19 +115,19 @@ pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
             }
             let floor = Floor::start(arguments.log_in.as_deref(), arguments.loads.size).map_err(failed)?;
             // It is a thread of this process, whose time is not its own.
-            arguments.loads.put_on(floor.addr(), None, "floor")
+            arguments.loads.put_on(floor.addr(), &[], "floor")
         }
         BenchCommand::Diff(arguments) => diff::run(&arguments.before, &arguments.after, arguments.json),
     }
 }
 
 impl LoadArguments {
-    fn put_on(&self, addr: SocketAddr, process: Option<Process>, name: &str) -> Result<(), Failure> {
+    fn put_on(&self, addr: SocketAddr, servers: &[Process], name: &str) -> Result<(), Failure> {
         let mut rows = Vec::new();
         for (at, load) in self.drives().iter().enumerate() {
             let label = label(load);
             let progress = progress(&label, load);
-            let row = self.measure(addr, process, load);
+            let row = self.measure(addr, servers, load);
             progress.finish_and_clear();
             let row = row.map_err(|error| {
                 Failure::new(Code::Unexpected, format!("{label} on {name} at {addr}: {error}"))
@@ -147,11 +148,11 @@ impl LoadArguments {
         Ok(())
     }
 
-    fn measure(&self, addr: SocketAddr, process: Option<Process>, load: &Drive) -> std::io::Result<Row> {
+    fn measure(&self, addr: SocketAddr, servers: &[Process], load: &Drive) -> std::io::Result<Row> {
         prepare(addr, load.shape)?;
         match self.rate {
-            Some(rate) => drive_paced(addr, process, load, rate),
-            None => drive(addr, process, load),
+            Some(rate) => drive_paced(addr, servers, load, rate),
+            None => drive(addr, servers, load),
         }
     }
 

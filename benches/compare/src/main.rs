@@ -1,22 +1,27 @@
-//! Measures servers that speak the ZooKeeper protocol: two servers side by side, many sessions at once,
-//! snapshots amid a load, or the failover of an ensemble.
+//! Puts the genuine server and Zabra side by side: the table of all targets, and longer looks at single questions.
 //!
 //! The load comes from one thread that speaks the protocol itself, so that the generator costs little beside the server.
 //! See `README.md` for what to run before believing a number.
 
-mod compare;
 mod contender;
 mod failover;
+mod floor;
 mod rejoin;
+mod rows;
 mod scale;
+mod side;
 mod snapshots;
 mod storm;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Measures ZooKeeper servers.
+/// Why something could not be measured.
+type Failure = Box<dyn std::error::Error>;
+
+/// Puts the genuine server and Zabra side by side.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(subcommand)]
@@ -25,8 +30,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put the same loads on two servers in turn and print medians and ratios.
-    Compare(compare::Args),
+    /// Measure every target on both servers in turn, and print the table.
+    Table(table::Args),
     /// Hold many sessions and watches.
     Scale(scale::Args),
     /// Let many clients come at once, come back after a restart, ping and hear of one change.
@@ -37,23 +42,27 @@ enum Command {
     Failover(failover::Args),
     /// Restart a follower with a large tree and measure what writers feel.
     Rejoin(rejoin::Args),
+    /// Serve as the floor of a table until stdin ends.
+    #[command(hide = true)]
+    Floor(floor::Args),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let mut out = io::stdout();
     let result = match args.command {
-        Command::Compare(args) => compare::compare(args, &mut out),
+        Command::Table(args) => table::table(&args, &mut out),
         Command::Scale(args) => scale::scale(&args, &mut out),
         Command::Snapshots(args) => snapshots::snapshots(&args, &mut out),
         Command::Storm(args) => storm::run(&args, &mut out),
         Command::Failover(args) => failover::failover(&args, &mut out),
         Command::Rejoin(args) => rejoin::rejoin(&args, &mut out),
+        Command::Floor(args) => floor::serve(&args, &mut out),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "bench: {error}");
+            let _ = writeln!(io::stderr(), "compare: {error}");
             ExitCode::FAILURE
         }
     }

@@ -81,7 +81,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
             warm_up: Duration::from_secs(1),
             measure: Duration::from_secs(3),
         };
-        drive(addr, Some(process), &load)
+        drive(addr, &[process], &load)
     };
     let (get, ping) = (beside(Op::Get)?, beside(Op::Ping)?);
 
