@@ -13,6 +13,7 @@ starts either kind. Loopback only, random ports, and no server outlives the Pyth
 import atexit
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -45,11 +46,28 @@ class HarnessError(Exception):
     """Something around the servers failed: not installed, did not start, did not stop."""
 
 
+_claims = []
+
+
 def free_port():
-    """A loopback TCP port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback TCP port nobody listens on, which stays ours until this process ends.
+
+    It lies below those that systems give to outgoing connections, and is given to nobody else who asks here or
+    in the Rust testkit, so that it is still free when a server that was killed comes back. Who has the UDP port
+    of the same number has the port."""
+    for _ in range(100):
+        port = random.randrange(10_000, 32_000)
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
+    raise HarnessError("no port is free")
 
 
 def temp_dir(prefix="zabra-interop-"):
@@ -212,13 +230,13 @@ class Server:
             self.wait_serving()
         return self
 
-    def wait_serving(self, timeout=30.0):
+    def wait_serving(self, timeout=120.0):
         """Returns once `srvr` reports a serving server; raises HarnessError with the end of the log."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise HarnessError(f"{self.kind} server exited with {self.process.returncode}:\n{self.log_tail()}")
-            answer = four_letter(self.port, "srvr", timeout=2.0)
+            answer = four_letter(self.port, "srvr", timeout=10.0)
             if answer and "Mode:" in answer:
                 return
             # A server whose whitelist lacks srvr says so once it serves.
@@ -227,7 +245,7 @@ class Server:
             time.sleep(0.02)
         raise HarnessError(f"{self.kind} server does not serve after {timeout} s:\n{self.log_tail()}")
 
-    def stop(self, timeout=20.0):
+    def stop(self, timeout=60.0):
         """Ends the server with SIGTERM and waits for it; a server that ignores it is an error."""
         if not self.process:
             return

@@ -9,7 +9,7 @@ use zabra_proto::{ConnectRequest, Put, begin_frame, end_frame};
 use zabra_types::{SessionId, Zxid};
 
 /// How long a test waits for a frame unless it says otherwise: far beyond what a busy machine needs.
-pub const RECEIVE_TIMEOUT: Duration = Duration::from_secs(20);
+pub const RECEIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What came from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,15 +6,16 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a server may take to serve, and to stop.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks at a server that starts or stops.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -165,22 +166,28 @@ impl ServerSpec {
     }
 }
 
-/// A loopback TCP port nobody listens on right now.
+/// A loopback TCP port nobody listens on, which stays the caller's until this process ends.
 ///
-/// It lies below those that systems give to outgoing connections, so that it is still free when a server that was killed
-/// comes back.
+/// It lies below those that systems give to outgoing connections, and is given to nobody else who asks here or in
+/// `interop/harness.py`, so that it is still free when a server that was killed comes back. Who has the UDP port of the
+/// same number has the port.
 ///
 /// # Errors
 /// There is none.
 pub fn free_port() -> io::Result<u16> {
     const PORTS: std::ops::Range<u16> = 10_000..32_000;
+    static TAKEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     let mut error = None;
     for _ in 0..100 {
         // Hashers are seeded at random, which will do.
         let random = RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start);
         let port = PORTS.start + random as u16;
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) => return Ok(port),
+        let address = (Ipv4Addr::LOCALHOST, port);
+        match UdpSocket::bind(address).and_then(|claim| TcpListener::bind(address).map(|_| claim)) {
+            Ok(claim) => {
+                TAKEN.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+                return Ok(port);
+            }
             Err(taken) => error = Some(taken),
         }
     }

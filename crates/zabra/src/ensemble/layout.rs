@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use zabra_server::chain;
@@ -303,18 +304,21 @@ fn from_base(base: u16, count: u16) -> Result<Vec<Ports>, Failure> {
     Ok(all)
 }
 
-/// Ports that are free now.
+/// Ports that are free now, below those that systems give to outgoing connections: a server that is started again finds its
+/// own still free.
 fn any_free(count: u16) -> Result<Vec<Ports>, Failure> {
-    // All are held until the last is found, so that none comes twice.
-    let listeners = (0..u32::from(count) * 3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let ports = listeners
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|held| {
-            held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(|error| Failure::new(Code::Unexpected, format!("cannot find free ports: {error}")))?;
-    let triples = ports.chunks_exact(3);
-    Ok(triples.map(|ports| Ports { clients: ports[0], quorum: ports[1], election: ports[2] }).collect())
+    const PORTS: Range<u16> = 10_000..32_000;
+    let tried = PORTS.cycle().skip(fastrand::usize(..PORTS.len())).take(PORTS.len());
+    // All are held until the last is found, so that nobody else takes one.
+    let held: Vec<_> = tried
+        .filter_map(|port| Some((port, TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?)))
+        .take(usize::from(count) * 3)
+        .collect();
+    if held.len() < usize::from(count) * 3 {
+        return Err(Failure::new(Code::Unexpected, format!("there are not enough free ports in {PORTS:?}")));
+    }
+    let triples = held.chunks_exact(3);
+    Ok(triples.map(|held| Ports { clients: held[0].0, quorum: held[1].0, election: held[2].0 }).collect())
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Failure {

@@ -99,9 +99,7 @@ mod tests {
     async fn the_first_address_that_answers_wins() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dead = free.local_addr().unwrap().port();
-        drop(free);
+        let dead = zabra_testkit::free_port().unwrap();
         let at = |host: &str, port| Endpoint::new(Host::new(host), port);
         let within = Duration::from_secs(20);
         let both = [at("127.0.0.1", dead), at("no-such-host.invalid", port), at("127.0.0.1", port)];

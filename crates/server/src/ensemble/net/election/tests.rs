@@ -57,7 +57,7 @@ fn vote(round: i64) -> Notification {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    zabra_testkit::free_port().unwrap()
 }
 
 fn at(port: u16) -> Endpoint {

@@ -125,7 +125,7 @@ fn start(data: Data, leader: u16, queue_bytes_max: usize) -> Server {
 }
 
 fn start_with(data: Data, leader: u16, change: impl FnOnce(&mut LinkOptions)) -> Server {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = zabra_testkit::free_port().unwrap();
     let at = |port| vec![Endpoint::new(Host::new("127.0.0.1"), port)];
     let mut options = LinkOptions {
         listen: at(port),
@@ -267,7 +267,7 @@ async fn a_database_that_goes_on_coming_is_not_silence() {
 
 #[tokio::test]
 async fn who_cannot_be_reached_is_told() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = zabra_testkit::free_port().unwrap();
     let mut learner = start(Data::new(0), nobody, 1 << 20);
     learner.links.connect(LinkId(1), id(1));
     assert_eq!(learner.hear().await, Input::NotConnected(LinkId(1)));
