@@ -47,7 +47,7 @@ class Terminal:
         text = self._tmux("capture-pane", "-p", "-J", "-S", "-")
         return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
-    def wait_for(self, wanted, timeout=20.0):
+    def wait_for(self, wanted, timeout=60.0):
         """Waits until the text is as wanted."""
         deadline = time.monotonic() + timeout
         while not wanted(text := self.text()):
@@ -56,7 +56,7 @@ class Terminal:
             time.sleep(0.05)
         return text
 
-    def wait(self, pattern, timeout=20.0):
+    def wait(self, pattern, timeout=60.0):
         """Waits until the text matches."""
         return self.wait_for(lambda text: re.search(pattern, text + " ", re.M), timeout)
 

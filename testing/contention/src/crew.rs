@@ -15,7 +15,7 @@ use zabra_testkit::Genuine;
 use crate::Failure;
 
 /// How long a process may take to start.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_secs(180);
 
 /// Which client library and recipes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -57,7 +57,7 @@ pub(crate) fn digest_mismatches(ensemble: &Ensemble, id: u8) -> Result<u64, Fail
 
 /// What follows `key` in the answer to a four-letter word.
 fn word_line(ensemble: &Ensemble, id: u8, word: &str, key: &str) -> Option<String> {
-    let answer = four_letter(ensemble.server(id).addr(), word, Duration::from_secs(10)).ok()?;
+    let answer = four_letter(ensemble.server(id).addr(), word, Duration::from_secs(30)).ok()?;
     let value = |line: &str| {
         let rest = line.strip_prefix(key)?;
         rest.starts_with([':', '\t', ' ']).then(|| rest.trim_start_matches(':').trim().to_owned())

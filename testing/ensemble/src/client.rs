@@ -11,7 +11,7 @@ use zabra_types::{KeeperError, SessionId, Stat};
 use crate::Failure;
 
 /// How long an event may take to come.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection with a session, and what to call it when something goes wrong.
 pub(crate) struct Client {

@@ -10,7 +10,7 @@ use crate::tap::{Capture, Port, Side, Taps};
 use crate::transcript::{self, Line};
 
 /// How long something may take to happen.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An ensemble whose servers hear each other through proxies.
 ///

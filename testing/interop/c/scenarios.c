@@ -199,7 +199,7 @@ static void say_auth(int rc, const void *context) {
 static int authenticate(zhandle_t *zh, const char *scheme, const char *credentials) {
   int answer = 1;
   int rc = zoo_add_auth(zh, scheme, credentials, (int)strlen(credentials), say_auth, &answer);
-  for (int wait = 0; rc == ZOK && __atomic_load_n(&answer, __ATOMIC_SEQ_CST) == 1 && wait < 10000; wait++) usleep(1000);
+  for (int wait = 0; rc == ZOK && __atomic_load_n(&answer, __ATOMIC_SEQ_CST) == 1 && wait < 60000; wait++) usleep(1000);
   return rc == ZOK ? answer : rc;
 }
 
@@ -222,7 +222,7 @@ static void acl(void) {
   say("set its ACL", zoo_set_acl(owner, at("/readable"), -1, OPEN));
   zhandle_t *refused = client();
   say("unknown scheme", authenticate(refused, "nosuch", "x"));
-  for (int wait = 0; zoo_state(refused) != ZOO_AUTH_FAILED_STATE && wait < 10000; wait++) usleep(1000);
+  for (int wait = 0; zoo_state(refused) != ZOO_AUTH_FAILED_STATE && wait < 60000; wait++) usleep(1000);
   printf("state is auth failed: %d\n", zoo_state(refused) == ZOO_AUTH_FAILED_STATE);
 }
 

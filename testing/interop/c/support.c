@@ -13,7 +13,7 @@
 #define CLIENTS_MAX 16
 #define NAMES_MAX 512
 #define EVENTS_MAX 64
-#define PATIENCE_SECONDS 15
+#define PATIENCE_SECONDS 60
 
 char root[PATH_LEN];
 const char *hostport;

@@ -265,10 +265,10 @@ func pipelined(t *test) {
 func fourLetterWords(t *test) {
 	conn := t.client()
 	servers := []string{t.hostport}
-	stats, ok := zk.FLWSrvr(servers, 5*time.Second)
+	stats, ok := zk.FLWSrvr(servers, 30*time.Second)
 	t.say("srvr parsed: %v mode %v error %v", ok, stats[0].Mode, stats[0].Error)
-	t.say("ruok: %v", zk.FLWRuok(servers, 5*time.Second))
-	clients, ok := zk.FLWCons(servers, 5*time.Second)
+	t.say("ruok: %v", zk.FLWRuok(servers, 30*time.Second))
+	clients, ok := zk.FLWCons(servers, 30*time.Second)
 	t.say("cons parsed: %v error %v", ok, clients[0].Error)
 	mine := 0
 	for _, c := range clients[0].Clients {

@@ -136,7 +136,7 @@ func (t *test) event(label string, watch <-chan zk.Event) {
 	select {
 	case e := <-watch:
 		t.say("%s: %v %s", label, e.Type, strings.TrimPrefix(e.Path, t.root))
-	case <-time.After(15 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.broken("%s: no event", label)
 	}
 }
@@ -190,7 +190,7 @@ func (t *test) control(words ...string) {
 
 // back waits until a client has its session again and is answered.
 func (t *test) back(conn *zk.Conn) {
-	deadline := time.Now().Add(25 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for time.Now().Before(deadline) {
 		if conn.State() == zk.StateHasSession {
 			if _, _, err := conn.Exists("/"); err == nil {

@@ -32,14 +32,14 @@ def election(t):
 @scenario("election-leader-lost")
 def election_leader_lost(t):
     proxy = t.proxy()
-    doomed = t.client(proxy.hostport, timeout=1.0)
+    doomed = t.client(proxy.hostport, timeout=3.0)
     heir = t.client()
     order, leading, release = [], threading.Event(), threading.Event()
 
     def first():
         order.append("first")
         leading.set()
-        release.wait(20)
+        release.wait(60)
 
     threading.Thread(target=lambda: doomed.Election(f"{t.root}/e", "first").run(first), daemon=True).start()
     t.wait("the first leads", leading.is_set)
@@ -57,7 +57,7 @@ def barrier(t):
     through = []
 
     def wait(zk):
-        through.append(zk.Barrier(f"{t.root}/b").wait(timeout=20))
+        through.append(zk.Barrier(f"{t.root}/b").wait(timeout=60))
 
     threads = [threading.Thread(target=wait, args=(zk,), daemon=True) for zk in clients[1:]]
     for thread in threads:
@@ -83,7 +83,7 @@ def double_barrier(t):
         barrier.enter()
         t.check(len(entering) == CONTENDERS, "entered before all had come")
         entered.append(number)
-        all_in.wait(20)
+        all_in.wait(60)
         leaving.append(number)
         barrier.leave()
         t.check(len(leaving) == CONTENDERS, "left before all wanted to")
@@ -157,7 +157,7 @@ def children_watch(t):
     t.wait("seen", lambda: seen[-1] == ["n1", "n2"])
     t.say("last", seen[-1])
     patient = PatientChildrenWatch(writer, t.root, time_boundary=0.3).start()
-    children, _ = patient.get(timeout=10)
+    children, _ = patient.get(timeout=60)
     t.say("patient", sorted(children))
 
 
@@ -225,7 +225,7 @@ def set_partitioner(t):
 
     def settle(members):
         def one(part):
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while time.monotonic() < deadline:
                 if part.release:
                     part.release_set()

@@ -141,7 +141,7 @@ def call(zk, request):
     """Sends one request through a client and waits for its answer."""
     result = zk.handler.async_result()
     zk._call(request, result)
-    return result.get(timeout=20)
+    return result.get(timeout=60)
 
 
 EVENTS = {1: "created", 2: "deleted", 3: "changed", 4: "children"}

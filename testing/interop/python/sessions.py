@@ -52,19 +52,19 @@ def expiry(t):
     """A silent client loses its session, between its time-out and one tick later, and its ephemerals with it."""
     proxy = t.proxy()
     watcher = t.client()
-    silent = t.client(proxy.hostport, timeout=1.0)
+    silent = t.client(proxy.hostport, timeout=3.0)
     states = States(silent)
     old = silent.client_id[0]
     silent.create(f"{t.root}/e", ephemeral=True)
+    touched = time.monotonic()
     silent.create(f"{t.root}/p", b"stays")
     gone = []
     watcher.exists(f"{t.root}/e", watch=lambda event: gone.append((event.type, time.monotonic())))
     proxy.freeze()
-    frozen = time.monotonic()
-    t.wait("the ephemeral is gone", lambda: gone, timeout=10)
-    lived = gone[0][1] - frozen
-    # The last touch may be up to a ping interval before the freeze.
-    t.check(0.2 < lived < 2.5, f"expired {lived:.2f} s after the freeze, of a 1 s time-out and a 0.5 s tick")
+    t.wait("the ephemeral is gone", lambda: gone)
+    lived = gone[0][1] - touched
+    # A busy machine takes its time with the event.
+    t.check(3.0 <= lived < 9, f"expired {lived:.2f} s after the last touch, of a 3 s time-out and a 0.5 s tick")
     t.say("event", gone[0][0], "left", watcher.get_children(t.root))
     proxy.heal()
     t.wait("a new session", lambda: silent.connected and silent.client_id and silent.client_id[0] != old)
@@ -147,11 +147,11 @@ def server_killed(t):
     for round_ in range(3):
         pending = [zk.create_async(f"{t.root}/r{round_}-{number:04d}", b"") for number in range(500)]
         for result in pending[:250]:
-            acknowledged.append(result.get(timeout=20))
+            acknowledged.append(result.get(timeout=60))
         t.control("kill")
         for result in pending[250:]:
             try:
-                acknowledged.append(result.get(timeout=20))
+                acknowledged.append(result.get(timeout=60))
             except KazooException:
                 pass
         t.control("start")
@@ -188,14 +188,14 @@ def server_stopped(t):
 def dead_session_after_restart(t):
     """A session whose client never returns expires after a restart, too."""
     proxy = t.proxy()
-    dead = t.client(proxy.hostport, timeout=3.0)
+    dead = t.client(proxy.hostport, timeout=8.0)
     dead.create(f"{t.root}/e", ephemeral=True)
     t.control("kill")
     proxy.cut()
     t.control("start")
     zk = t.client()
     t.say("right after the restart:", zk.get_children(t.root))
-    t.wait("expired", lambda: not zk.get_children(t.root), timeout=10)
+    t.wait("expired", lambda: not zk.get_children(t.root))
     t.say("then:", zk.get_children(t.root))
     proxy.heal()
 

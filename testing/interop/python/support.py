@@ -74,7 +74,7 @@ class Scenario:
         zk = KazooClient(hosts=hostport or self.hostport, connection_retry=quick, **{"timeout": 8.0, **options})
         self._closing.append(lambda: (zk.stop(), zk.close()))
         if start:
-            zk.start(timeout=15)
+            zk.start(timeout=60)
             if "/" not in (hostport or ""):
                 zk.ensure_path(self.root)
         return zk
@@ -174,7 +174,7 @@ class Scenario:
                 if answer != "ok":
                     raise RuntimeError(f"control {word}: {answer}")
 
-    def wait(self, what, condition, timeout=15.0):
+    def wait(self, what, condition, timeout=60.0):
         """Waits for a condition; broken when it never holds. Returns whether it held."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -184,7 +184,7 @@ class Scenario:
         self.broken(f"still waiting after {timeout} s: {what}")
         return False
 
-    def in_threads(self, functions, timeout=60.0):
+    def in_threads(self, functions, timeout=120.0):
         """Runs functions in threads of their own and waits for all; an exception breaks the scenario."""
 
         def guarded(function):

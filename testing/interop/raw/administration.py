@@ -177,7 +177,7 @@ def fetch(t, path, method="GET", headers=None):
         f"http://{os.environ['INTEROP_ADMIN']}{path}", method=method, headers=headers or {}
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()

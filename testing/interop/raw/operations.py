@@ -355,7 +355,7 @@ def containers_reaped(t):
     conn.quiet(CREATE_TTL, create_ttl(f"{t.root}/kept", 100), "path-stat")
     conn.quiet(CREATE, create(f"{t.root}/kept/c"), "path")
     conn.quiet(DELETE, path_version(f"{t.root}/used/c"))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         conn.request(GET_CHILDREN, path_watch(t.root))
         line = conn.reply("names")

@@ -94,7 +94,7 @@ class Test:
     def four_letter(self, word, wait_for_close=True):
         """Sends four bytes on a connection of their own; returns all that comes back."""
         host, port = self.hostport.rsplit(":", 1)
-        with socket.create_connection((host, int(port)), timeout=10) as sock:
+        with socket.create_connection((host, int(port)), timeout=60) as sock:
             sock.sendall(word if isinstance(word, bytes) else word.encode())
             out = b""
             try:

@@ -170,7 +170,7 @@ class Connection:
     def __init__(self, t):
         self.t = t
         host, port = t.hostport.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), timeout=15)
+        self.sock = socket.create_connection((host, int(port)), timeout=60)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.session = self.passwd = self.timeout = None
         self.next_xid = 1
@@ -200,7 +200,7 @@ class Connection:
             raise Closed("closed") from None
         return out
 
-    def payload(self, patience=15.0):
+    def payload(self, patience=60.0):
         (length,) = struct.unpack("!i", self.exactly(4, patience))
         if not 0 <= length < 1 << 26:
             raise Closed(f"a frame of length {length}")
@@ -240,7 +240,7 @@ class Connection:
         self.send(frame(i(xid) + i(op) + body))
         return xid
 
-    def reply(self, kind="hex", patience=15.0):
+    def reply(self, kind="hex", patience=60.0):
         """The next frame, as printed; events are recognised by themselves."""
         try:
             data = self.payload(patience)
@@ -266,7 +266,7 @@ class Connection:
     def left_over(body):
         return f" +bytes={show_buffer(body.rest())}" if body.rest() else ""
 
-    def call(self, label, op, body=b"", kind="hex", xid=None, patience=15.0):
+    def call(self, label, op, body=b"", kind="hex", xid=None, patience=60.0):
         """Sends, reads one frame, prints. Returns what it printed."""
         self.request(op, body, xid)
         line = self.reply(kind, patience)
@@ -295,7 +295,7 @@ class Connection:
     def fate(self, label="then"):
         """Prints whether the connection still answers."""
         self.request(PING, xid=-2)
-        line = self.reply(patience=5.0)
+        line = self.reply()
         self.t.say(f"{label}: {'open' if ' xid=-2 ' in line else line}")
 
     def bye(self):

@@ -31,7 +31,7 @@ pub(in super::super) fn parts(stage: &Stage) -> Result<(), Failure> {
 }
 
 fn mntr(stage: &Stage, id: u8) -> Result<BTreeMap<String, String>, Failure> {
-    let text = four_letter(stage.tapped.ensemble.server(id).addr(), "mntr", Duration::from_secs(10))?;
+    let text = four_letter(stage.tapped.ensemble.server(id).addr(), "mntr", Duration::from_secs(30))?;
     let pairs = text.lines().filter_map(|line| line.strip_prefix("zk_")?.split_once('\t'));
     Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
 }
@@ -56,7 +56,7 @@ pub(in super::super) fn membership(stage: &Stage) -> Result<(), Failure> {
                 && stat.version == -1,
             || format!("{text:?}, {stat:?} at {}", stage.name(id)),
         )?;
-        let conf = four_letter(stage.tapped.ensemble.server(id).addr(), "conf", Duration::from_secs(10))?;
+        let conf = four_letter(stage.tapped.ensemble.server(id).addr(), "conf", Duration::from_secs(30))?;
         for line in lines {
             expect(conf.lines().any(|told| told == line), || {
                 format!("{line} is not in conf at {}", stage.name(id))

@@ -12,9 +12,11 @@ use crate::client::{Client, expect};
 /// The timeout of sessions that are to expire.
 const SHORT_TIMEOUT_MS: i32 = 1000;
 /// How long an abandoned one of them may live.
-const EXPIRY_TIMEOUT: Duration = Duration::from_secs(20);
-/// For how long others of them have to be kept alive.
-const KEPT_FOR: Duration = Duration::from_secs(4);
+const EXPIRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// The timeout of sessions that are kept alive: enough for a busy machine to do so.
+const KEPT_TIMEOUT_MS: i32 = 4000;
+/// For how long they have to be.
+const KEPT_FOR: Duration = Duration::from_secs(9);
 
 pub(super) fn moving(stage: &Stage, root: &str) -> Result<(), Failure> {
     for from in ALL {
@@ -73,7 +75,7 @@ pub(super) fn expiring(stage: &Stage, root: &str) -> Result<(), Failure> {
     for id in ALL {
         let mut abandoned = stage.connect_for(id, SHORT_TIMEOUT_MS)?;
         abandoned.ok(&RawRequest::create(format!("{root}/abandoned-{id}").as_str(), b"", 1))?;
-        let mut client = stage.connect_for(id, SHORT_TIMEOUT_MS)?;
+        let mut client = stage.connect_for(id, KEPT_TIMEOUT_MS)?;
         client.ok(&RawRequest::create(format!("{root}/kept-{id}").as_str(), b"", 1))?;
         kept.push(client);
     }

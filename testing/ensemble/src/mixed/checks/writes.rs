@@ -12,7 +12,7 @@ use crate::agree::READER;
 use crate::client::expect;
 
 /// How long containers and expired nodes may stay.
-const TRANSIENT_TIMEOUT: Duration = Duration::from_secs(20);
+const TRANSIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The server after this one.
 fn next(id: u8) -> u8 {

@@ -19,7 +19,7 @@ import org.apache.zookeeper.data.Stat;
 /** A plain ZooKeeper handle that remembers, in order, the events it was sent. */
 public final class Client implements AutoCloseable {
     public static final int TIMEOUT_MS = 10_000;
-    private static final long PATIENCE_S = 30;
+    private static final long PATIENCE_S = 60;
 
     public final ZooKeeper zk;
     private final BlockingQueue<KeeperState> states = new LinkedBlockingQueue<>();

@@ -10,7 +10,7 @@ import org.apache.zookeeper.ZooKeeper;
 /** A handle that can leave without closing its session, as a client that was killed does. */
 final class Handle extends ZooKeeper {
     private static final byte[] SUPER = "super:admin".getBytes();
-    private static final int PATIENCE_S = 10;
+    private static final int PATIENCE_S = 60;
 
     private Handle(String server, int timeoutMs, Watcher watcher) throws Exception {
         super(server, timeoutMs, watcher);

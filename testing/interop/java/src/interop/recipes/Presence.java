@@ -79,10 +79,10 @@ final class Presence {
     private static void ttlNode(String server, String root) throws Exception {
         try (Contenders contenders = new Contenders(server, 2)) {
             CuratorFramework other = contenders.clients.get(1);
-            PersistentTtlNode node = new PersistentTtlNode(contenders.first(), root + "/node", 1_000, new byte[] {7});
+            PersistentTtlNode node = new PersistentTtlNode(contenders.first(), root + "/node", 3_000, new byte[] {7});
             node.start();
             node.waitForInitialCreate(30, TimeUnit.SECONDS);
-            Thread.sleep(2_500);
+            Thread.sleep(5_000);
             say("kept by touching: %b", exists(other, root + "/node"));
             node.close();
             Contenders.await("the end of the node", () -> !exists(other, root + "/node"));
