@@ -3,9 +3,11 @@
 //! The load comes from one thread that speaks the protocol itself, so that the generator costs little beside the server.
 //! See `README.md` for what to run before believing a number.
 
+mod audience;
 mod contender;
 mod failover;
 mod floor;
+mod growth;
 mod rejoin;
 mod rows;
 mod scale;
@@ -13,6 +15,7 @@ mod side;
 mod snapshots;
 mod storm;
 mod table;
+mod waves;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
@@ -40,6 +43,8 @@ enum Command {
     Snapshots(snapshots::Args),
     /// Kill the leaders of ensembles and measure how long they do not write.
     Failover(failover::Args),
+    /// Find out how cost grows, and from where on it is not linear.
+    Growth(growth::Args),
     /// Restart a follower with a large tree and measure what writers feel.
     Rejoin(rejoin::Args),
     /// Serve as the floor of a table until stdin ends.
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         Command::Snapshots(args) => snapshots::snapshots(&args, &mut out),
         Command::Storm(args) => storm::run(&args, &mut out),
         Command::Failover(args) => failover::failover(&args, &mut out),
+        Command::Growth(args) => growth::growth(&args, &mut out),
         Command::Rejoin(args) => rejoin::rejoin(&args, &mut out),
         Command::Floor(args) => floor::serve(&args, &mut out),
     };

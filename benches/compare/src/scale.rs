@@ -1,11 +1,10 @@
 //! Many sessions and watches held at once: what they cost, and what the server still does beside them.
 
 use crate::contender::Source;
-use hdrhistogram::Histogram;
+use crate::waves::{Once, WAVE_DEPTH, in_waves};
 use serde_json::json;
 use std::error::Error;
 use std::io::{self, Write};
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zabra_load::requests::{self, create, set};
@@ -17,10 +16,6 @@ use zabra_proto::Request;
 
 /// Nodes the watches are spread over.
 const WATCHED_NODES: usize = 10_000;
-/// Sessions that send at once, and requests in flight on each: together fewer than the thousand outstanding requests
-/// above which the genuine server stops reading, and now and then does not begin again.
-const WAVE: usize = 100;
-const WAVE_DEPTH: usize = 8;
 /// The node every session watches.
 const COMMON: &str = "/bench/common";
 
@@ -71,7 +66,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     let memory_watches = process.resident()?;
 
     progress("pinging");
-    let pings = in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, Request::Ping))?;
+    let pings = in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, vec![Request::Ping]))?;
     let shape = Shape { nodes: WATCHED_NODES, data_len: 0, ..Shape::of(Op::Get) };
     let beside = |op| {
         let load = Drive {
@@ -87,7 +82,7 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
 
     progress("one set seen by all");
     let watch = requests::get(COMMON, true);
-    in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, watch))?;
+    in_waves(&mut held, args.sessions, &mut Once::new(args.sessions, vec![watch]))?;
     let cpu = process.cpu()?;
     let mut writer = Engine::connect(addr, 1, 1)?;
     let begun = Instant::now();
@@ -163,32 +158,6 @@ pub(crate) fn scale(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// Lets the sessions send a few at a time, and returns how long answers took.
-fn in_waves<W: Workload>(held: &mut Engine, sessions: usize, workload: &mut W) -> io::Result<Histogram<u64>> {
-    let mut latencies: Option<Histogram<u64>> = None;
-    for from in (0..sessions).step_by(WAVE) {
-        let mut wave = Wave { sessions: from..from + WAVE, workload };
-        let sample = held.run(&mut wave, Until::Done, || ())?.latencies();
-        match &mut latencies {
-            Some(all) => all.add(&sample).map_err(io::Error::other)?,
-            None => latencies = Some(sample),
-        }
-    }
-    latencies.ok_or_else(|| io::Error::other("there are no sessions"))
-}
-
-/// A workload of some connections only.
-struct Wave<'a, W> {
-    sessions: Range<usize>,
-    workload: &'a mut W,
-}
-
-impl<W: Workload> Workload for Wave<'_, W> {
-    fn next(&mut self, connection: usize, xid: i32, out: &mut Vec<u8>) -> Option<Class> {
-        if self.sessions.contains(&connection) { self.workload.next(connection, xid, out) } else { None }
-    }
-}
-
 /// Says on stderr what takes its time.
 fn progress(doing: &str) {
     let _ = writeln!(io::stderr(), "{doing} ...");
@@ -215,28 +184,6 @@ impl Workload for SetWatches {
         let watched = (connection * self.per_session + *sent) % WATCHED_NODES;
         *sent += 1;
         put_request(out, xid, &requests::get(node(watched), true));
-        Some(Class::Read)
-    }
-}
-
-/// One request from each session.
-struct Once {
-    request: Request<'static>,
-    sent: Vec<bool>,
-}
-
-impl Once {
-    fn new(sessions: usize, request: Request<'static>) -> Self {
-        Self { request, sent: vec![false; sessions] }
-    }
-}
-
-impl Workload for Once {
-    fn next(&mut self, connection: usize, xid: i32, out: &mut Vec<u8>) -> Option<Class> {
-        if std::mem::replace(&mut self.sent[connection], true) {
-            return None;
-        }
-        put_request(out, xid, &self.request);
         Some(Class::Read)
     }
 }

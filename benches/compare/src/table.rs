@@ -12,13 +12,13 @@ mod watchdog;
 
 pub(crate) use case::{Case, Target};
 pub(crate) use effort::Effort;
+pub(crate) use machine::Machine;
 pub(crate) use runner::Runner;
 pub(crate) use series::Round;
 
 use crate::Failure;
 use crate::rows::PARTS;
 use crate::side::Side;
-use machine::Machine;
 use selection::Selection;
 use serde_json::json;
 use std::io::Write;
@@ -86,7 +86,7 @@ pub(crate) fn table(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 /// Builds what is measured, when cargo started this program: an old binary says nothing.
-fn build_zabra() -> Result<(), Failure> {
+pub(crate) fn build_zabra() -> Result<(), Failure> {
     let (Some(cargo), None) = (std::env::var_os("CARGO"), std::env::var_os("ZABRA_BIN")) else {
         return Ok(());
     };
