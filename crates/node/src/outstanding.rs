@@ -1,11 +1,13 @@
 //! Changes that are proposed and not yet applied.
 
 use crate::acl::StoredAcl;
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
-use zabra_tree::{NodeAcl, NodePrefix, NodeRef, SipKey, Tree};
+use zabra_tree::{HashKey, NodeAcl, NodePrefix, NodeRef, Tree};
 use zabra_types::{EphemeralOwner, OwnerRules, SessionId, StatPersisted, Zxid};
 
 /// A node as it will be once everything proposed is applied.
@@ -30,70 +32,98 @@ impl PendingNode {
             children: node.num_children(),
             acl: StoredAcl::of(node.acl()),
             data_len: data.map_or(0, <[u8]>::len),
-            prefix: NodePrefix::of(path, data),
+            prefix: if new_data.is_some() { NodePrefix::of(path, data) } else { node.digest_prefix(path) },
             digest: node.digest(),
         }
     }
 }
 
+/// Where a path stands among the changes. It stays right while other paths are changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    hash: u64,
+    /// Its slot, if it has one.
+    at: Option<u32>,
+}
+
 /// A node as preparation sees it: the tree's, unless something about it is outstanding.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Seen<'o, 't> {
+pub(crate) struct Seen<'o, 't> {
+    place: Place,
+    state: State<'o, 't>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State<'o, 't> {
     /// Outstanding.
     Pending(&'o PendingNode),
     /// Applied.
     Applied(NodeRef<'t>),
 }
 
+/// What a change starts from: found once, for the checks and for the change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'t> {
+    place: Place,
+    /// The node, when nothing about it is outstanding.
+    applied: Option<NodeRef<'t>>,
+}
+
 impl<'t> Seen<'_, 't> {
     pub(crate) fn stat(&self) -> StatPersisted {
-        match self {
-            Self::Pending(node) => node.stat,
-            Self::Applied(node) => node.persisted(),
+        match &self.state {
+            State::Pending(node) => node.stat,
+            State::Applied(node) => node.persisted(),
         }
     }
 
     pub(crate) fn children(&self) -> u32 {
-        match self {
-            Self::Pending(node) => node.children,
-            Self::Applied(node) => node.num_children(),
+        match &self.state {
+            State::Pending(node) => node.children,
+            State::Applied(node) => node.num_children(),
         }
     }
 
     pub(crate) fn acl(&self) -> NodeAcl<'_> {
-        match self {
-            Self::Pending(node) => node.acl.view(),
-            Self::Applied(node) => node.acl(),
+        match &self.state {
+            State::Pending(node) => node.acl.view(),
+            State::Applied(node) => node.acl(),
         }
     }
 
     pub(crate) fn data_len(&self) -> usize {
-        match self {
-            Self::Pending(node) => node.data_len,
-            Self::Applied(node) => node.data().map_or(0, <[u8]>::len),
+        match &self.state {
+            State::Pending(node) => node.data_len,
+            State::Applied(node) => node.data().map_or(0, <[u8]>::len),
         }
     }
 
     pub(crate) fn digest(&self) -> u32 {
-        match self {
-            Self::Pending(node) => node.digest,
-            Self::Applied(node) => node.digest(),
+        match &self.state {
+            State::Pending(node) => node.digest,
+            State::Applied(node) => node.digest(),
         }
     }
 
-    /// What [`Outstanding::change`] starts from when nothing is outstanding.
-    pub(crate) fn applied(&self) -> Option<NodeRef<'t>> {
-        match self {
-            Self::Pending(_) => None,
-            Self::Applied(node) => Some(*node),
-        }
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What [`Outstanding::change`] starts from.
+    pub(crate) fn origin(&self) -> Origin<'t> {
+        let applied = match self.state {
+            State::Pending(_) => None,
+            State::Applied(node) => Some(node),
+        };
+        Origin { place: self.place, applied }
     }
 }
 
 #[derive(Debug)]
 struct Slot {
     hash: u64,
-    path: Box<str>,
+    /// Of a free slot, empty; its allocation is used again.
+    path: String,
     /// The last transaction that changed the node. When it is applied the tree knows all there is to know.
     zxid: Zxid,
     /// `None` when deleted.
@@ -104,12 +134,18 @@ struct Slot {
 type Before = Option<(Zxid, Option<PendingNode>)>;
 
 /// How to undo a multi.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Undo {
+    /// Whether there is one.
+    active: bool,
     /// Length of `changes` when it began.
     changes_len: usize,
+    /// Empty without one; its allocation is used again.
     slots: Vec<(u32, Before)>,
 }
+
+/// Allocations kept for use again: a burst of changes does not hold its memory for ever.
+const SPARE_MAX: usize = 1024;
 
 /// The nodes that proposed transactions change, each in its last proposed state
 /// (`ZooKeeperServer.outstandingChanges`).
@@ -119,7 +155,7 @@ struct Undo {
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     rules: OwnerRules,
-    key: SipKey,
+    key: HashKey,
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_path: HashTable<u32>,
@@ -127,11 +163,11 @@ pub(crate) struct Outstanding {
     changes: VecDeque<(Zxid, u32)>,
     /// Slots of present nodes that a session owns.
     owned: BTreeSet<(SessionId, u32)>,
-    undo: Option<Undo>,
+    undo: Undo,
 }
 
 impl Outstanding {
-    pub(crate) fn new(rules: OwnerRules, key: SipKey) -> Self {
+    pub(crate) fn new(rules: OwnerRules, key: HashKey) -> Self {
         Self {
             rules,
             key,
@@ -140,7 +176,7 @@ impl Outstanding {
             by_path: HashTable::new(),
             changes: VecDeque::new(),
             owned: BTreeSet::new(),
-            undo: None,
+            undo: Undo::default(),
         }
     }
 
@@ -151,22 +187,39 @@ impl Outstanding {
 
     /// The node at `path` as it will be; `None` when it will not be there.
     pub(crate) fn look<'o, 't>(&'o self, tree: &'t Tree, path: &str) -> Option<Seen<'o, 't>> {
-        match self.find(path) {
-            Some(at) => self.slots[at as usize].node.as_ref().map(Seen::Pending),
-            None => tree.get(path).map(Seen::Applied),
-        }
+        self.look_at(self.place(path), tree, path)
     }
 
-    /// The node at `path` to be changed by `zxid`. `applied` is where it starts from when nothing is outstanding, with
-    /// the data replaced when `new_data` is given.
+    /// Where `path` stands among the changes.
+    pub(crate) fn place(&self, path: &str) -> Place {
+        let hash = self.key.hash(path.as_bytes());
+        let at = self.by_path.find(hash, |&at| *self.slots[at as usize].path == *path).copied();
+        Place { hash, at }
+    }
+
+    /// The node at `path`, whose place is known.
+    pub(crate) fn look_at<'o, 't>(
+        &'o self,
+        place: Place,
+        tree: &'t Tree,
+        path: &str,
+    ) -> Option<Seen<'o, 't>> {
+        let state = match place.at {
+            Some(at) => self.slots[at as usize].node.as_ref().map(State::Pending),
+            None => tree.get(path).map(State::Applied),
+        };
+        state.map(|state| Seen { place, state })
+    }
+
+    /// The node at `path` to be changed by `zxid`, with the data replaced when `new_data` is given.
     pub(crate) fn change(
         &mut self,
         zxid: Zxid,
         path: &str,
-        applied: Option<NodeRef<'_>>,
+        origin: Origin<'_>,
         new_data: Option<Option<&[u8]>>,
     ) -> Option<&mut PendingNode> {
-        let at = match (self.find(path), applied) {
+        let at = match (origin.place.at, origin.applied) {
             (Some(at), _) => {
                 self.keep(zxid, at);
                 let node = self.slots[at as usize].node.as_mut();
@@ -176,15 +229,17 @@ impl Outstanding {
                 }
                 at
             }
-            (None, Some(node)) => self.add(zxid, path, Some(PendingNode::of(path, node, new_data))),
+            (None, Some(node)) => {
+                self.add(zxid, path, origin.place.hash, Some(PendingNode::of(path, node, new_data)))
+            }
             (None, None) => return None,
         };
         self.slots[at as usize].node.as_mut()
     }
 
     /// The node at `path` will be this; `None` deletes it.
-    pub(crate) fn put(&mut self, zxid: Zxid, path: &str, node: Option<PendingNode>) {
-        match self.find(path) {
+    pub(crate) fn put(&mut self, zxid: Zxid, path: &str, place: Place, node: Option<PendingNode>) {
+        match place.at {
             Some(at) => {
                 self.keep(zxid, at);
                 self.disown(at);
@@ -192,7 +247,7 @@ impl Outstanding {
                 self.own(at);
             }
             None => {
-                self.add(zxid, path, node);
+                self.add(zxid, path, place.hash, node);
             }
         }
     }
@@ -202,8 +257,8 @@ impl Outstanding {
         let pending = self
             .owned
             .range((session, 0)..=(session, u32::MAX))
-            .map(|&(_, at)| self.slots[at as usize].path.clone());
-        let applied = tree.ephemerals_of(session).filter(|path| self.find(path).is_none());
+            .map(|&(_, at)| self.slots[at as usize].path.as_str().into());
+        let applied = tree.ephemerals_of(session).filter(|path| self.place(path).at.is_none());
         let mut paths: Vec<Box<str>> = applied.map(Into::into).chain(pending).collect();
         // The order must not tell what was applied already and what was not.
         paths.sort_unstable();
@@ -225,19 +280,24 @@ impl Outstanding {
 
     /// From here on every change can be undone.
     pub(crate) fn begin_multi(&mut self) {
-        self.undo = Some(Undo { changes_len: self.changes.len(), slots: Vec::new() });
+        self.undo.active = true;
+        self.undo.changes_len = self.changes.len();
     }
 
     /// The changes since [`Self::begin_multi`] stay.
     pub(crate) fn keep_multi(&mut self) {
-        self.undo = None;
+        self.undo.active = false;
+        self.undo.slots.clear();
+        self.undo.slots.shrink_to(SPARE_MAX);
     }
 
     /// The changes since [`Self::begin_multi`] never were.
     pub(crate) fn undo_multi(&mut self) {
-        let Some(undo) = self.undo.take() else { return };
-        self.changes.truncate(undo.changes_len);
-        for (at, before) in undo.slots.into_iter().rev() {
+        if !self.undo.active {
+            return;
+        }
+        self.changes.truncate(self.undo.changes_len);
+        while let Some((at, before)) = self.undo.slots.pop() {
             match before {
                 Some((zxid, node)) => {
                     self.disown(at);
@@ -249,21 +309,14 @@ impl Outstanding {
                 None => self.remove(at),
             }
         }
-    }
-
-    fn find(&self, path: &str) -> Option<u32> {
-        if self.by_path.is_empty() {
-            return None;
-        }
-        let hash = self.key.hash(0, path.as_bytes());
-        self.by_path.find(hash, |&at| *self.slots[at as usize].path == *path).copied()
+        self.keep_multi();
     }
 
     /// Makes the slot one that `zxid` changes, remembering what it was if that may be needed.
     fn keep(&mut self, zxid: Zxid, at: u32) {
         let slot = &mut self.slots[at as usize];
-        if let Some(undo) = &mut self.undo {
-            undo.slots.push((at, Some((slot.zxid, slot.node.clone()))));
+        if self.undo.active {
+            self.undo.slots.push((at, Some((slot.zxid, slot.node.clone()))));
         }
         if slot.zxid != zxid {
             slot.zxid = zxid;
@@ -271,24 +324,24 @@ impl Outstanding {
         }
     }
 
-    fn add(&mut self, zxid: Zxid, path: &str, node: Option<PendingNode>) -> u32 {
-        let hash = self.key.hash(0, path.as_bytes());
-        let slot = Slot { hash, path: path.into(), zxid, node };
+    fn add(&mut self, zxid: Zxid, path: &str, hash: u64, node: Option<PendingNode>) -> u32 {
         let at = match self.free.pop() {
             Some(at) => {
-                self.slots[at as usize] = slot;
+                let slot = &mut self.slots[at as usize];
+                slot.path.push_str(path);
+                (slot.hash, slot.zxid, slot.node) = (hash, zxid, node);
                 at
             }
             None => {
-                self.slots.push(slot);
+                self.slots.push(Slot { hash, path: path.to_owned(), zxid, node });
                 (self.slots.len() - 1) as u32
             }
         };
         let slots = &self.slots;
         self.by_path.insert_unique(hash, at, |&other| slots[other as usize].hash);
         self.changes.push_back((zxid, at));
-        if let Some(undo) = &mut self.undo {
-            undo.slots.push((at, None));
+        if self.undo.active {
+            self.undo.slots.push((at, None));
         }
         self.own(at);
         at
@@ -298,7 +351,11 @@ impl Outstanding {
         self.disown(at);
         let slot = &mut self.slots[at as usize];
         slot.node = None;
-        slot.path = Box::default();
+        if self.free.len() < SPARE_MAX {
+            slot.path.clear();
+        } else {
+            slot.path = String::new();
+        }
         if let Ok(found) = self.by_path.find_entry(slot.hash, |&other| other == at) {
             found.remove();
         }

@@ -40,7 +40,8 @@ pub enum MultiRead<'a> {
 /// zxid for it.
 pub fn read_multi<'a>(reader: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, DecodeError> {
     const MIXED: DecodeError = DecodeError { field: "multi type", reason: DecodeReason::Mixed };
-    let (mut ops, mut reads) = (Vec::new(), false);
+    // Room for operations of some length; a vector that grows from nothing is moved several times.
+    let (mut ops, mut reads) = (Vec::with_capacity((reader.rest().len() / 64).min(64)), false);
     while let Some(op) = next_header(reader)? {
         let op = match op {
             OpCode::Create => MultiOp::Create(read_create(reader, CreateKind::Create)?),

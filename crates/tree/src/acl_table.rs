@@ -1,7 +1,7 @@
 //! Access control lists, each stored once and counted.
 
 use crate::NodeAcl;
-use crate::index::SipKey;
+use crate::index::HashKey;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -43,7 +43,7 @@ struct Entry {
 /// The lists in use (`ReferenceCountedACLCache`).
 #[derive(Debug)]
 pub(crate) struct AclTable {
-    key: SipKey,
+    key: HashKey,
     entries: Vec<Entry>,
     free: Vec<u32>,
     by_list: HashTable<u32>,
@@ -51,7 +51,7 @@ pub(crate) struct AclTable {
 }
 
 impl AclTable {
-    pub(crate) fn new(key: SipKey) -> Self {
+    pub(crate) fn new(key: HashKey) -> Self {
         Self { key, entries: Vec::new(), free: Vec::new(), by_list: HashTable::new(), last_raw_id: 0 }
     }
 
@@ -62,7 +62,7 @@ impl AclTable {
             return AclId::OPEN;
         }
         let bytes = list.as_bytes();
-        let hash = self.key.hash(0, bytes);
+        let hash = self.key.hash(bytes);
         let found = self.by_list.find(hash, |&at| self.entries[at as usize].list.as_deref() == Some(bytes));
         if let Some(&at) = found {
             self.entries[at as usize].users += 1;
@@ -133,7 +133,7 @@ impl AclTable {
     }
 
     fn add(&mut self, entry: Entry) -> u32 {
-        let hash = entry.list.as_deref().map(|list| self.key.hash(0, list));
+        let hash = entry.list.as_deref().map(|list| self.key.hash(list));
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = entry;
@@ -145,9 +145,9 @@ impl AclTable {
             }
         };
         if let Some(hash) = hash {
-            let (entries, key) = (&self.entries, self.key);
+            let (entries, key) = (&self.entries, &self.key);
             self.by_list.insert_unique(hash, at, |&other| {
-                key.hash(0, entries[other as usize].list.as_deref().unwrap_or_default())
+                key.hash(entries[other as usize].list.as_deref().unwrap_or_default())
             });
         }
         at
@@ -161,7 +161,7 @@ impl AclTable {
 
     fn remove(&mut self, at: u32) {
         if let Some(list) = self.entries[at as usize].list.take() {
-            let hash = self.key.hash(0, &list);
+            let hash = self.key.hash(&list);
             if let Ok(found) = self.by_list.find_entry(hash, |&other| other == at) {
                 found.remove();
             }
@@ -178,7 +178,7 @@ pub(crate) struct AclLoader {
 }
 
 impl AclLoader {
-    pub(crate) fn new(key: SipKey) -> Self {
+    pub(crate) fn new(key: HashKey) -> Self {
         Self { table: AclTable::new(key), by_raw_id: BTreeMap::new() }
     }
 
@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn table() -> AclTable {
-        AclTable::new(SipKey::from([1, 2]))
+        AclTable::new(HashKey::from([1, 2]))
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
         let null = table.acquire(AclList::from_encoded(&[0xff; 4]).unwrap());
         assert_eq!((null, table.raw_id(null), table.get(null)), (AclId::OPEN, -1, NodeAcl::Open));
         assert_eq!((table.acquire(AclList::OPEN), table.len()), (AclId::OPEN, 0));
-        let mut loader = AclLoader::new(SipKey::from([1, 2]));
+        let mut loader = AclLoader::new(HashKey::from([1, 2]));
         loader.define(7, AclList::OPEN);
         assert_eq!(loader.acquire(7), AclId::OPEN);
         assert_eq!(loader.finish().last_raw_id, 7);
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_loaded_id_without_a_list_dangles_and_stays_reserved() {
         let (a, b) = (list("a"), list("b"));
-        let mut loader = AclLoader::new(SipKey::from([1, 2]));
+        let mut loader = AclLoader::new(HashKey::from([1, 2]));
         loader.define(3, AclList::from_encoded(&a).unwrap());
         loader.define(4, AclList::from_encoded(&b).unwrap());
         let known = loader.acquire(3);

@@ -6,7 +6,7 @@
 
 use crate::arena::Slot;
 use crate::tree::{node_size, split};
-use crate::{CONFIG_PATH, ChangeSink, Outcome, QUOTA_PATH, SubOutcome, Tree};
+use crate::{CONFIG_PATH, ChangeSink, NodePrefix, Outcome, QUOTA_PATH, SubOutcome, Tree};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -89,7 +89,7 @@ impl Tree {
         let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
         let acl = self.acls.acquire(create.acl);
         self.count_creation(parent, parent_path, create.parent_cversion, header.zxid);
-        if let Some(existing) = self.arena.find(parent, name) {
+        if let Some(existing) = self.arena.resolve(path) {
             // The snapshot shows it already, perhaps with the id of a list that it does not have.
             self.acls.release(self.arena.look(existing).acl());
             self.arena.set_acl(existing, acl);
@@ -105,9 +105,9 @@ impl Tree {
             ephemeral_owner: owner,
             ..StatPersisted::default()
         };
-        let slot = self.add_node(parent, path, name, create.data, acl, &stat);
+        self.add_node(parent, path, name, create.data, acl, &stat);
         // As created: when it is a usage node, its data is replaced below.
-        let visible = self.visible_stat(&self.arena.look(slot));
+        let visible = self.shown(&stat, create.data, 0);
         self.add_usage(path, 1, len(create.data));
         self.quota_node_created(path);
         let (acl, parent_acl) = (self.acls.get(acl), self.acls.get(self.arena.look(parent).acl()));
@@ -127,15 +127,17 @@ impl Tree {
     }
 
     fn delete(&mut self, zxid: Zxid, path: &str, sink: &mut impl ChangeSink) -> Result<(), KeeperError> {
-        let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
-        let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
+        let (parent_path, _) = split(path).ok_or(KeeperError::BadArguments)?;
+        let slot = self.arena.resolve(path);
+        let known_parent = slot.map(|slot| self.arena.look(slot).parent());
+        let parent = known_parent.or_else(|| self.arena.resolve(parent_path)).ok_or(KeeperError::NoNode)?;
         let (cversion, pzxid) = self.arena.look(parent).child_counts();
         // Also when the node is gone already, and never back behind a later creation.
         if zxid.raw() > pzxid {
             self.arena.set_child_counts(parent, cversion, zxid.raw());
             self.refresh_digest(parent, parent_path);
         }
-        let slot = self.arena.find(parent, name).ok_or(KeeperError::NoNode)?;
+        let slot = slot.ok_or(KeeperError::NoNode)?;
         self.remove_below(slot, path);
         let acl = self.arena.look(slot).acl();
         sink.deleted(
@@ -179,7 +181,7 @@ impl Tree {
         if path == QUOTA_PATH {
             self.quota_root = None;
         }
-        self.arena.remove(slot);
+        self.arena.remove(slot, path);
         self.add_usage(path, -1, -bytes);
     }
 
@@ -191,15 +193,20 @@ impl Tree {
         version: i32,
         sink: &mut impl ChangeSink,
     ) -> Result<Stat, KeeperError> {
-        let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
-        let growth = len(data) - len(self.arena.look(slot).data());
-        self.arena.change_data(slot, data, header.zxid.raw(), header.time.millis(), version);
-        self.refresh_digest(slot, path);
+        let node = self.arena.look_up(path).ok_or(KeeperError::NoNode)?;
+        let (slot, acl, digest_before) = (node.slot(), node.acl(), node.digest());
+        let growth = len(data) - len(node.data());
+        let (mzxid, mtime) = (header.zxid.raw(), header.time.millis());
+        let stat = StatPersisted { mzxid, mtime, version, ..node.stat() };
+        let visible = self.shown(&stat, data, node.num_children());
+        self.arena.change_data(slot, data, mzxid, mtime, version);
+        if self.digests.enabled() {
+            self.set_digest(slot, digest_before, NodePrefix::of(path, data), &stat);
+        }
         self.data_size = self.data_size.wrapping_add_signed(growth);
-        let stat = self.visible_stat(&self.arena.look(slot));
         self.add_usage(path, 0, growth);
-        sink.data_changed(header.zxid, path, self.acls.get(self.arena.look(slot).acl()));
-        Ok(stat)
+        sink.data_changed(header.zxid, path, self.acls.get(acl));
+        Ok(visible)
     }
 
     /// Sets the membership of the ensemble, which each server knows by itself, as `/zookeeper/config` shows it. Not a

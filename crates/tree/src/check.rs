@@ -82,7 +82,7 @@ impl Tree {
             for (child, name) in self.arena.children(slot).zip(self.arena.child_names(&node)) {
                 children += 1;
                 let path = alloc::format!("{path}/{name}");
-                let found = self.arena.find(slot, name) == Some(child)
+                let found = self.arena.resolve(&path) == Some(child)
                     && self.arena.look(child).parent() == slot
                     && self.arena.look(child).name() == name;
                 if !found {

@@ -28,7 +28,7 @@ mod tree;
 pub use change::{ChangeSink, Outcome, SubOutcome};
 pub use check::BrokenInvariant;
 pub use digest::{DigestCheck, DigestRecord, NodePrefix, SnapshotDigest, node_digest};
-pub use index::SipKey;
+pub use index::HashKey;
 pub use load::{LoadError, TreeLoader};
 pub use node::{NodeAcl, NodeRef};
 pub use quota::{QuotaLimits, QuotaText, QuotaUsage, QuotaView};

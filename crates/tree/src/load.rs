@@ -2,7 +2,7 @@
 
 use crate::acl_table::AclLoader;
 use crate::arena::Slot;
-use crate::index::SipKey;
+use crate::index::HashKey;
 use crate::tree::split;
 use crate::{Tree, TreeOptions};
 use alloc::borrow::ToOwned;
@@ -58,7 +58,7 @@ impl TreeLoader {
     pub fn new(options: TreeOptions) -> Self {
         Self {
             tree: Tree::bare(options),
-            acls: AclLoader::new(SipKey::from(options.hash_seed)),
+            acls: AclLoader::new(HashKey::from(options.hash_seed)),
             root_seen: false,
             parent: None,
         }
@@ -91,7 +91,7 @@ impl TreeLoader {
         let (parent_path, name) = split(path).ok_or_else(|| LoadError::NotAPath { path: path.to_owned() })?;
         let parent =
             self.parent_at(parent_path).ok_or_else(|| LoadError::MissingParent { path: path.to_owned() })?;
-        if self.tree.arena.find(parent, name).is_some() {
+        if self.tree.arena.resolve(path).is_some() {
             return Err(LoadError::Duplicate { path: path.to_owned() });
         }
         let acl = self.acls.acquire(raw_acl_id);

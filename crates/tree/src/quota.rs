@@ -111,50 +111,53 @@ impl fmt::Display for QuotaText {
     }
 }
 
-/// A quota found in the tree: its node below `/zookeeper/quota`, and the length of its own path.
-struct Found {
-    node: Slot,
-    path_len: usize,
-}
-
 impl Tree {
     /// The deepest quota on `path` or above it, if any. A quota on the root counts as none.
     pub fn quota_of(&self, path: &str) -> Option<QuotaView> {
-        let found = self.find_quota(path)?;
-        Some(self.quota_view(found.node, path[..found.path_len].to_string()))
+        Some(self.quota_view(self.find_quota(path)?.to_string()))
     }
 
     /// Every quota in force, a parent's before its children's.
     pub fn quotas(&self) -> Vec<QuotaView> {
-        self.quota_nodes().into_iter().map(|(node, path)| self.quota_view(node, path)).collect()
+        self.quota_paths().into_iter().map(|path| self.quota_view(path)).collect()
     }
 
-    fn quota_view(&self, node: Slot, path: String) -> QuotaView {
-        let text = |name| QuotaText::parse(self.arena.look(self.arena.find(node, name)?).data());
-        QuotaView {
-            path,
-            limits: text(LIMITS).map(|text| text.limits()),
-            usage: text(STATS).map(|text| text.usage()),
-        }
+    fn quota_view(&self, path: String) -> QuotaView {
+        let text = |name| QuotaText::parse(self.arena.look(self.quota_part(&path, name)?).data());
+        let (limits, usage) = (text(LIMITS), text(STATS));
+        QuotaView { limits: limits.map(|text| text.limits()), usage: usage.map(|text| text.usage()), path }
     }
 
-    /// A quota exists where its limits node does, so the tree itself is the registry.
-    fn find_quota(&self, path: &str) -> Option<Found> {
-        let mut at = self.quota_root.filter(|&root| self.arena.look(root).num_children() != 0)?;
+    /// The path of the deepest quota on `path` or above it. A quota exists where its limits node does, so the tree itself
+    /// is the registry.
+    fn find_quota<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.quota_root.filter(|&root| self.arena.look(root).num_children() != 0)?;
+        let mut below = String::with_capacity(QUOTA_PATH.len() + path.len() + 1 + LIMITS.len());
+        below.push_str(QUOTA_PATH);
         let mut found = None;
-        let mut path_len = 0;
         for name in path.strip_prefix('/')?.split('/') {
-            let Some(next) = self.arena.find(at, name) else { break };
-            at = next;
-            path_len += 1 + name.len();
-            if self.arena.find(at, LIMITS).is_some() {
-                found = Some(Found { node: at, path_len });
+            below.push('/');
+            below.push_str(name);
+            if self.arena.resolve(&below).is_none() {
+                break;
+            }
+            below.push('/');
+            below.push_str(LIMITS);
+            let is_quota = self.arena.resolve(&below).is_some();
+            below.truncate(below.len() - 1 - LIMITS.len());
+            if is_quota {
+                found = Some(&path[..below.len() - QUOTA_PATH.len()]);
             }
         }
         found
     }
 
-    fn quota_nodes(&self) -> Vec<(Slot, String)> {
+    /// The node with the limits or the usage of the quota on `path`.
+    fn quota_part(&self, path: &str, name: &str) -> Option<Slot> {
+        self.arena.resolve(&format!("{QUOTA_PATH}{path}/{name}"))
+    }
+
+    fn quota_paths(&self) -> Vec<String> {
         let mut quotas = Vec::new();
         let mut pending: Vec<(Slot, String)> =
             self.quota_root.map(|root| (root, String::new())).into_iter().collect();
@@ -166,8 +169,8 @@ impl Tree {
                     name => pending.push((child, format!("{path}/{name}"))),
                 }
             }
-            if !path.is_empty() && self.arena.find(node, LIMITS).is_some() {
-                quotas.push((node, path));
+            if !path.is_empty() && self.quota_part(&path, LIMITS).is_some() {
+                quotas.push(path);
             }
         }
         quotas
@@ -188,8 +191,8 @@ impl Tree {
     /// Adds to the usage of the deepest quota over `path`. The usage node changes in place: no version, no zxid, no
     /// time, no event, and it is outside the digest.
     pub(crate) fn add_usage(&mut self, path: &str, count: i64, bytes: i64) {
-        let Some(found) = self.find_quota(path) else { return };
-        let Some(stats) = self.arena.find(found.node, STATS) else { return };
+        let Some(quota) = self.find_quota(path) else { return };
+        let Some(stats) = self.quota_part(quota, STATS) else { return };
         match QuotaText::parse(self.arena.look(stats).data()) {
             Some(mut text) => {
                 let usage = text.usage();
@@ -200,14 +203,14 @@ impl Tree {
                 self.write_usage(stats, &text);
             }
             // Anybody may write to the node; the genuine server stops on text it cannot read.
-            None => self.recompute_usage(stats, &path[..found.path_len]),
+            None => self.recompute_usage(stats, quota),
         }
     }
 
     /// Counts every quota anew, as after loading.
     pub(crate) fn recompute_quotas(&mut self) {
-        for (node, path) in self.quota_nodes() {
-            if let Some(stats) = self.arena.find(node, STATS) {
+        for path in self.quota_paths() {
+            if let Some(stats) = self.quota_part(&path, STATS) {
                 self.recompute_usage(stats, &path);
             }
         }

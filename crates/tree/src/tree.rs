@@ -1,12 +1,13 @@
 //! The tree and what can be asked of it. What changes it is in `apply`.
 
 use crate::acl_table::{AclId, AclTable};
-use crate::arena::{Arena, Look, Slot};
+use crate::arena::{Arena, Look, NewNode, Slot};
 use crate::digest::Digests;
-use crate::index::SipKey;
+use crate::index::HashKey;
 use crate::owners::Owners;
 use crate::{
     CONFIG_PATH, DigestCheck, DigestRecord, NodePrefix, NodeRef, QUOTA_PATH, SnapshotDigest, ZOOKEEPER_PATH,
+    node_digest,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -63,10 +64,10 @@ impl Tree {
 
     /// The root alone.
     pub(crate) fn bare(options: TreeOptions) -> Self {
-        let key = SipKey::from(options.hash_seed);
+        let key = HashKey::from(options.hash_seed);
         let mut tree = Self {
             options,
-            arena: Arena::new(key),
+            arena: Arena::new(key.clone()),
             acls: AclTable::new(key),
             owners: Owners::default(),
             sessions: BTreeMap::new(),
@@ -111,13 +112,14 @@ impl Tree {
         acl: AclId,
         stat: &StatPersisted,
     ) -> Slot {
-        let slot = self.arena.insert(parent, name, data, acl, stat);
+        let digest = if self.digests.enabled() { node_digest(path, data, stat) } else { 0 };
+        self.digests.replace(0, digest);
+        let slot = self.arena.insert(parent, path, &NewNode { name, data, acl, stat, digest });
         self.owners.add(self.owner_of(stat.ephemeral_owner), slot);
         self.data_size = self.data_size.wrapping_add(node_size(path, data));
         if path == QUOTA_PATH {
             self.quota_root = Some(slot);
         }
-        self.refresh_digest(slot, path);
         slot
     }
 
@@ -258,10 +260,14 @@ impl Tree {
     }
 
     pub(crate) fn visible_stat(&self, node: &Look<'_>) -> Stat {
-        let data_length = node.data().map_or(0, <[u8]>::len);
-        node.stat().visible(
-            i32::try_from(data_length).unwrap_or(i32::MAX),
-            i32::try_from(node.num_children()).unwrap_or(i32::MAX),
+        self.shown(&node.stat(), node.data(), node.num_children())
+    }
+
+    /// A stat as clients see it beside this data and so many children.
+    pub(crate) fn shown(&self, stat: &StatPersisted, data: Option<&[u8]>, children: u32) -> Stat {
+        stat.visible(
+            i32::try_from(data.map_or(0, <[u8]>::len)).unwrap_or(i32::MAX),
+            i32::try_from(children).unwrap_or(i32::MAX),
             self.options.owner_rules,
         )
     }
@@ -275,12 +281,15 @@ impl Tree {
         // Of a directory the stat changes with every child, and path and data seldom.
         let known = node.digest_prefix().map(NodePrefix::from_crc);
         let prefix = known.unwrap_or_else(|| NodePrefix::of(path, node.data()));
-        let digest = prefix.digest(&node.stat());
-        self.digests.replace(node.digest(), digest);
-        self.arena.set_digest(slot, digest);
-        if let (None, Some(crc)) = (known, prefix.crc()) {
-            self.arena.set_digest_prefix(slot, crc);
-        }
+        let (before, stat) = (node.digest(), node.stat());
+        self.set_digest(slot, before, prefix, &stat);
+    }
+
+    /// A node has this digest now.
+    pub(crate) fn set_digest(&mut self, slot: Slot, before: u32, prefix: NodePrefix, stat: &StatPersisted) {
+        let digest = prefix.digest(stat);
+        self.digests.replace(before, digest);
+        self.arena.set_digest(slot, digest, prefix.crc().unwrap_or_default());
     }
 }
 

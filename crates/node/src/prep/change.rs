@@ -25,9 +25,9 @@ impl Preparer {
         if node.children() > 0 {
             return Err(KeeperError::NotEmpty);
         }
-        let (applied_parent, digest) = (parent.applied(), node.digest());
+        let (origin, place, digest) = (parent.origin(), node.place(), node.digest());
         draft.put(TxnType::Delete, &Txn::Delete { path: Cow::from(path) }, 0);
-        self.remove(at, draft.zxid(), (parent_path, applied_parent), (path, digest));
+        self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
         Ok(())
     }
 
@@ -48,9 +48,9 @@ impl Preparer {
         if !matches!(owner, EphemeralOwner::Container | EphemeralOwner::Ttl(_)) {
             return Err(KeeperError::BadVersion);
         }
-        let (applied_parent, digest) = (self.look(at, parent_path)?.applied(), node.digest());
+        let (origin, place, digest) = (self.look(at, parent_path)?.origin(), node.place(), node.digest());
         draft.put(TxnType::DeleteContainer, &Txn::Delete { path: Cow::from(path) }, 0);
-        self.remove(at, draft.zxid(), (parent_path, applied_parent), (path, digest));
+        self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
         Ok(())
     }
 
@@ -70,11 +70,11 @@ impl Preparer {
             quota::check(at.tree, path, 0, data_len as i64 - node.data_len() as i64)?;
         }
         let version = next_version(node.stat().version, set.version)?;
-        let applied = node.applied();
+        let origin = node.origin();
         let txn = Txn::SetData { path: Cow::from(path), data: set.data, version };
         draft.put(TxnType::SetData, &txn, data_len);
         let (zxid, time) = (draft.zxid(), draft.header.time);
-        self.change(at, zxid, path, applied, Some(set.data), |node| {
+        self.change(at, zxid, path, origin, Some(set.data), |node| {
             node.stat.version = version;
             node.stat.mzxid = zxid.raw();
             node.stat.mtime = time.millis();
@@ -95,10 +95,10 @@ impl Preparer {
         let node = self.look(at, path)?;
         self.allow(at, from, &node, Perms::ADMIN)?;
         let version = next_version(node.stat().aversion, set.version)?;
-        let applied = node.applied();
+        let origin = node.origin();
         let txn = Txn::SetAcl { path: Cow::from(path), acl: acl.list(), version };
         draft.put(TxnType::SetAcl, &txn, 0);
-        self.change(at, draft.zxid(), path, applied, None, |node| {
+        self.change(at, draft.zxid(), path, origin, None, |node| {
             node.stat.aversion = version;
             // The genuine server goes on judging by the old list until this is applied.
             node.acl = acl;

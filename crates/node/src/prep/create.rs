@@ -42,7 +42,8 @@ impl Preparer {
         let path =
             if mode.is_sequential() { Cow::from(format!("{path}{creations:010}")) } else { Cow::from(path) };
         validate_path(&path).map_err(|_| KeeperError::BadArguments)?;
-        if self.look(at, &path).is_ok() {
+        let place = self.outstanding.place(&path);
+        if self.outstanding.look_at(place, at.tree, &path).is_some() {
             return Err(KeeperError::NodeExists);
         }
         if self.is_ephemeral(&parent) {
@@ -52,7 +53,7 @@ impl Preparer {
         if self.options.enforce_quota {
             quota::check(at.tree, &path, 1, data_len as i64)?;
         }
-        let applied_parent = parent.applied();
+        let origin = parent.origin();
 
         let (zxid, time) = (draft.zxid(), draft.header.time);
         // What the node is follows from the transaction, not from the mode: the two differ in requests that no client
@@ -78,7 +79,7 @@ impl Preparer {
         };
         draft.put(txn_type(create.kind), &txn, data_len);
 
-        self.change(at, zxid, parent_path, applied_parent, None, |parent| {
+        self.change(at, zxid, parent_path, origin, None, |parent| {
             parent.children = parent.children.saturating_add(1);
             // After 2^31 - 1 creations apply leaves the parent as it is.
             if parent_cversion > parent.stat.cversion {
@@ -102,7 +103,7 @@ impl Preparer {
             prefix: NodePrefix::of(&path, create.data),
             digest: 0,
         };
-        self.add(at, zxid, &path, node);
+        self.add(at, zxid, (&path, place), node);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ mod session;
 mod tests;
 
 use crate::acl;
-use crate::outstanding::{Outstanding, PendingNode, Seen};
+use crate::outstanding::{Origin, Outstanding, PendingNode, Place, Seen};
 use crate::{NodeOptions, Owner};
 use alloc::vec::Vec;
 use core::fmt;
@@ -21,7 +21,7 @@ use zabra_proto::{
     DecodeError, FieldLimit, OpCode, Reader, Request, Txn, TxnDigest, TxnHeader, TxnType, encode_txn,
     put_sub_txn, put_txn_digest,
 };
-use zabra_tree::{NodeRef, Tree};
+use zabra_tree::Tree;
 use zabra_types::{
     AuthSchemes, EphemeralOwner, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid,
 };
@@ -238,18 +238,18 @@ impl Preparer {
         EphemeralOwner::from_raw(node.stat().ephemeral_owner, self.options.owner_rules).session().is_some()
     }
 
-    /// Changes a node, and the digest with it. `applied` is [`Seen::applied`] of the node.
+    /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node.
     fn change(
         &mut self,
         at: &Surroundings<'_>,
         zxid: Zxid,
         path: &str,
-        applied: Option<NodeRef<'_>>,
+        origin: Origin<'_>,
         new_data: Option<Option<&[u8]>>,
         edit: impl FnOnce(&mut PendingNode),
     ) {
         self.begin_digest(at);
-        let Some(node) = self.outstanding.change(zxid, path, applied, new_data) else { return };
+        let Some(node) = self.outstanding.change(zxid, path, origin, new_data) else { return };
         let before = node.digest;
         edit(node);
         node.digest = if self.options.digest { node.prefix.digest(&node.stat) } else { 0 };
@@ -257,28 +257,35 @@ impl Preparer {
         self.replace_digest(before, after);
     }
 
-    /// A node comes into being.
-    fn add(&mut self, at: &Surroundings<'_>, zxid: Zxid, path: &str, mut node: PendingNode) {
+    /// A node comes into being at `path`, whose place this is.
+    fn add(
+        &mut self,
+        at: &Surroundings<'_>,
+        zxid: Zxid,
+        (path, place): (&str, Place),
+        mut node: PendingNode,
+    ) {
         self.begin_digest(at);
         node.digest = if self.options.digest { node.prefix.digest(&node.stat) } else { 0 };
         self.replace_digest(0, node.digest);
-        self.outstanding.put(zxid, path, Some(node));
+        self.outstanding.put(zxid, path, place, Some(node));
     }
 
-    /// A node goes, and its parent hears of it. `applied_parent` is [`Seen::applied`] of the parent, `digest` the node's.
+    /// A node goes, and its parent hears of it. `origin` is [`Seen::origin`] of the parent, `place` and `digest` are the
+    /// node's.
     fn remove(
         &mut self,
         at: &Surroundings<'_>,
         zxid: Zxid,
-        (parent, applied_parent): (&str, Option<NodeRef<'_>>),
-        (path, digest): (&str, u32),
+        (parent, origin): (&str, Origin<'_>),
+        (path, place, digest): (&str, Place, u32),
     ) {
-        self.change(at, zxid, parent, applied_parent, None, |parent| {
+        self.change(at, zxid, parent, origin, None, |parent| {
             parent.children = parent.children.saturating_sub(1);
             parent.stat.pzxid = parent.stat.pzxid.max(zxid.raw());
         });
         self.replace_digest(digest, 0);
-        self.outstanding.put(zxid, path, None);
+        self.outstanding.put(zxid, path, place, None);
     }
 
     /// While nothing is outstanding the tree's digest is the truth.

@@ -92,9 +92,9 @@ impl Preparer {
         for path in &paths {
             // An ephemeral node is there, and so is its parent; neither is the root.
             let (Ok(parent), Ok(node)) = (parent_of(path), self.look(at, path)) else { continue };
-            let digest = node.digest();
-            let Ok(applied_parent) = self.look(at, parent).map(|parent| parent.applied()) else { continue };
-            self.remove(at, zxid, (parent, applied_parent), (path, digest));
+            let (place, digest) = (node.place(), node.digest());
+            let Ok(origin) = self.look(at, parent).map(|parent| parent.origin()) else { continue };
+            self.remove(at, zxid, (parent, origin), (path, place, digest));
         }
     }
 

@@ -5,7 +5,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
-use zabra_tree::SipKey;
+use zabra_tree::HashKey;
 
 /// Who watches a path: four bits a connection, see [`super::table`].
 pub(super) type Watchers = SparseMap<4>;
@@ -17,7 +17,7 @@ pub(super) struct Paths {
     /// Numbers that may be given out again.
     free: Vec<u32>,
     index: HashTable<u32>,
-    key: SipKey,
+    key: HashKey,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct Slot {
 
 impl Paths {
     /// No paths, to be found by a hash with this key.
-    pub(super) fn new(key: SipKey) -> Self {
+    pub(super) fn new(key: HashKey) -> Self {
         Self { slots: Vec::new(), free: Vec::new(), index: HashTable::new(), key }
     }
 
@@ -64,7 +64,7 @@ impl Paths {
                 path
             }
         };
-        let (slots, key, hash) = (&self.slots, self.key, self.hash(text));
+        let (slots, key, hash) = (&self.slots, &self.key, self.hash(text));
         self.index.insert_unique(hash, path, |&path| hash_with(key, &slots[path as usize].text));
         path
     }
@@ -90,7 +90,7 @@ impl Paths {
         if !slot.watchers.is_empty() {
             return;
         }
-        if let Ok(entry) = self.index.find_entry(hash_with(self.key, &slot.text), |&other| other == path) {
+        if let Ok(entry) = self.index.find_entry(hash_with(&self.key, &slot.text), |&other| other == path) {
             entry.remove();
             *slot = Slot::default();
             self.free.push(path);
@@ -104,10 +104,10 @@ impl Paths {
     }
 
     fn hash(&self, text: &str) -> u64 {
-        hash_with(self.key, text)
+        hash_with(&self.key, text)
     }
 }
 
-fn hash_with(key: SipKey, text: &str) -> u64 {
-    key.hash(0, text.as_bytes())
+fn hash_with(key: &HashKey, text: &str) -> u64 {
+    key.hash(text.as_bytes())
 }

@@ -1,7 +1,7 @@
 //! Reading a node.
 
 use super::family::Family;
-use super::record::{Changed, Fixed, Variable};
+use super::record::{Changed, Record};
 use super::{Extra, Slot};
 use crate::acl_table::AclId;
 use zabra_types::StatPersisted;
@@ -9,12 +9,11 @@ use zabra_types::StatPersisted;
 /// The family of a node that has none.
 static CHILDLESS: Family = Family::new();
 
-/// A node as its record tells, read once for many questions.
+/// A node as its record tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look<'a> {
     pub(super) slot: Slot,
-    pub(super) fixed: Fixed,
-    pub(super) variable: Variable<'a>,
+    pub(super) record: Record<'a>,
     pub(super) extra: Option<&'a Extra>,
 }
 
@@ -26,18 +25,19 @@ impl<'a> Look<'a> {
 
     /// The parent; the root's is itself.
     pub(crate) fn parent(&self) -> Slot {
-        self.fixed.parent
+        self.record.parent()
     }
 
     /// The last component of the path; the root's is empty.
     pub(crate) fn name(&self) -> &'a str {
-        super::text(self.variable.name)
+        super::text(self.record.name())
     }
 
     /// The stat.
     pub(crate) fn stat(&self) -> StatPersisted {
-        let Fixed { czxid, ctime, .. } = self.fixed;
-        let changed = self.variable.changed.unwrap_or(Changed { mzxid: czxid, mtime: ctime, version: 0 });
+        let (czxid, ctime) = (self.record.czxid(), self.record.ctime());
+        let changed =
+            self.record.variable().changed.unwrap_or(Changed { mzxid: czxid, mtime: ctime, version: 0 });
         let (cversion, pzxid) = self.child_counts();
         StatPersisted {
             czxid,
@@ -54,17 +54,17 @@ impl<'a> Look<'a> {
 
     /// The creations of children so far, and the zxid of the last creation or deletion of one.
     pub(crate) fn child_counts(&self) -> (i32, i64) {
-        self.extra.map_or((0, self.fixed.czxid), |extra| (extra.cversion, extra.pzxid))
+        self.extra.map_or_else(|| (0, self.record.czxid()), |extra| (extra.cversion, extra.pzxid))
     }
 
     /// The zxid of the creation.
     pub(crate) fn czxid(&self) -> i64 {
-        self.fixed.czxid
+        self.record.czxid()
     }
 
     /// The data.
     pub(crate) fn data(&self) -> Option<&'a [u8]> {
-        self.variable.data
+        self.record.variable().data
     }
 
     /// The raw owner.
@@ -74,12 +74,12 @@ impl<'a> Look<'a> {
 
     /// The list.
     pub(crate) fn acl(&self) -> AclId {
-        self.fixed.acl
+        self.record.acl()
     }
 
     /// The digest as last set.
     pub(crate) fn digest(&self) -> u32 {
-        self.fixed.digest
+        self.record.digest()
     }
 
     /// What a change of the stat leaves of the digest, if it is known.

@@ -2,8 +2,9 @@
 //!
 //! A node is one record of bytes in a block. Blocks move when a record grows, so there is a table that tells where; a
 //! node's place in the table is its [`Slot`]. What most nodes do not have (children, an owner, a changed list) is in
-//! [`Extra`]. Paths are not kept: a node knows its parent, and the index finds a child by its parent and name. A search
-//! thus touches one line of the index and the record for each component, and a line of the table in between.
+//! [`Extra`]. Paths are not kept: the index finds a node by the hash of its whole path, and the node knows its name and
+//! its parent, which are compared upwards. A search thus costs one hash and one line of the index however deep the
+//! node is; only the records above it are visited, which are those of directories and therefore at hand.
 
 mod blocks;
 mod family;
@@ -12,14 +13,14 @@ mod record;
 mod slab;
 
 use crate::acl_table::AclId;
-use crate::index::{Index, SipKey};
+use crate::index::{HashKey, Index};
 use alloc::string::String;
 use alloc::vec::Vec;
 pub(crate) use blocks::BlockRef;
 use blocks::Blocks;
 use family::{Family, Moved};
 pub(crate) use look::Look;
-use record::{Changed, Fixed, Variable};
+use record::{Changed, Fixed, Record, RecordMut, Variable};
 use slab::Slab;
 use zabra_proto::Put;
 use zabra_types::StatPersisted;
@@ -61,10 +62,20 @@ impl Default for Extra {
     }
 }
 
-/// All nodes, found by (parent, name).
+/// A node that comes into being.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewNode<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) data: Option<&'a [u8]>,
+    pub(crate) acl: AclId,
+    pub(crate) stat: &'a StatPersisted,
+    pub(crate) digest: u32,
+}
+
+/// All nodes, found by their paths.
 #[derive(Debug)]
 pub(crate) struct Arena {
-    key: SipKey,
+    key: HashKey,
     /// Where each slot's record is. The index knows it too, so that a search need not ask.
     records: Slab<BlockRef>,
     extras: Slab<Extra>,
@@ -78,7 +89,7 @@ pub(crate) struct Arena {
 
 impl Arena {
     /// The root alone: empty data, a stat of zeros, the open list.
-    pub(crate) fn new(key: SipKey) -> Self {
+    pub(crate) fn new(key: HashKey) -> Self {
         let mut arena = Self {
             key,
             records: Slab::new(),
@@ -88,7 +99,9 @@ impl Arena {
             moved: Vec::new(),
             scratch: Vec::new(),
         };
-        arena.add_record(Slot::ROOT, "", Some(&[]), AclId::OPEN, &StatPersisted::default());
+        let stat = StatPersisted::default();
+        let root = NewNode { name: "", data: Some(&[]), acl: AclId::OPEN, stat: &stat, digest: 0 };
+        arena.add_record(Slot::ROOT, &root);
         arena
     }
 
@@ -114,66 +127,67 @@ impl Arena {
     }
 
     fn look_at(&self, slot: Slot, block: BlockRef) -> Look<'_> {
-        let record = self.blocks.get(block);
-        let fixed = Fixed::read(record);
-        let extra = fixed.extra.checked_sub(1).map(|place| &self.extras[place]);
-        Look { slot, fixed, variable: Variable::read(record), extra }
+        let record = self.record(block);
+        let extra = record.extra().map(|place| &self.extras[place]);
+        Look { slot, record, extra }
     }
 
-    fn search(&self, parent: Slot, name: &str) -> Option<(Slot, BlockRef)> {
-        self.index.find(self.key.hash(parent.0, name.as_bytes()), |block| {
-            let record = self.blocks.get(block);
-            Fixed::read(record).parent == parent && Variable::read_name(record) == name.as_bytes()
-        })
+    #[inline]
+    fn record(&self, block: BlockRef) -> Record<'_> {
+        Record::new(self.blocks.get(block))
     }
 
-    fn search_path(&self, path: &str) -> Option<(Slot, BlockRef)> {
-        let root = (Slot::ROOT, self.records[Slot::ROOT.0]);
-        let mut rest = match path {
-            "" | "/" => return Some(root),
-            _ => path.strip_prefix('/')?,
-        };
-        let mut at = root;
-        // By hand: components are short, and splitting by a pattern takes longer than finding them.
-        while let Some(len) = rest.bytes().position(|byte| byte == b'/') {
-            at = self.search(at.0, &rest[..len])?;
-            rest = &rest[len + 1..];
+    fn record_mut(&mut self, slot: Slot) -> RecordMut<'_> {
+        RecordMut(self.blocks.get_mut(self.records[slot.0]))
+    }
+
+    fn search(&self, path: &str) -> Option<(Slot, BlockRef)> {
+        if matches!(path, "" | "/") {
+            return Some((Slot::ROOT, self.records[Slot::ROOT.0]));
         }
-        self.search(at.0, rest)
+        self.index.find(self.key.hash(path.as_bytes()), |block| self.is_at(block, path.as_bytes()))
     }
 
-    /// The child of `parent` with this name.
-    pub(crate) fn find(&self, parent: Slot, name: &str) -> Option<Slot> {
-        self.search(parent, name).map(|(slot, _)| slot)
+    /// Whether this is the record of the node at a path: its name ends the path, its parent's stands before that, and so
+    /// on up to the root.
+    fn is_at(&self, block: BlockRef, mut path: &[u8]) -> bool {
+        let mut record = self.record(block);
+        loop {
+            let name = record.name();
+            // Compared from the end by hand: the slash and the name are one stretch.
+            let Some(slash) = path.len().checked_sub(name.len() + 1) else { return false };
+            if path[slash] != b'/' || path[slash + 1..] != *name {
+                return false;
+            }
+            match record.parent() {
+                Slot::ROOT => return slash == 0,
+                _ if slash == 0 => return false,
+                parent => record = self.record(self.records[parent.0]),
+            }
+            path = &path[..slash];
+        }
     }
 
     /// The node at a path; the empty path is the root.
     pub(crate) fn resolve(&self, path: &str) -> Option<Slot> {
-        self.search_path(path).map(|(slot, _)| slot)
+        self.search(path).map(|(slot, _)| slot)
     }
 
     /// A look at the node at a path; the empty path is the root.
     pub(crate) fn look_up(&self, path: &str) -> Option<Look<'_>> {
-        self.search_path(path).map(|(slot, block)| self.look_at(slot, block))
+        self.search(path).map(|(slot, block)| self.look_at(slot, block))
     }
 
-    /// Adds a child that is not there yet.
-    pub(crate) fn insert(
-        &mut self,
-        parent: Slot,
-        name: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> Slot {
-        let slot = self.add_record(parent, name, data, acl, stat);
-        self.index.insert(self.key.hash(parent.0, name.as_bytes()), slot, self.records[slot.0]);
+    /// Adds a child that is not there yet. Its `path` is the parent's, a slash and the name.
+    pub(crate) fn insert(&mut self, parent: Slot, path: &str, node: &NewNode<'_>) -> Slot {
+        let slot = self.add_record(parent, node);
+        self.index.insert(self.key.hash(path.as_bytes()), slot, self.records[slot.0]);
         let place = self.extra_place(parent);
         let (records, blocks) = (&self.records, &self.blocks);
-        let name_of = |slot: Slot| Variable::read_name(blocks.get(records[slot.0]));
+        let name_of = |slot: Slot| Record::new(blocks.get(records[slot.0])).name();
         let family = &mut self.extras[place].family;
         let is_first = family.len() == 0;
-        family.add(slot, name.as_bytes(), name_of, &mut self.moved);
+        family.add(slot, node.name.as_bytes(), name_of, &mut self.moved);
         self.tell_moved();
         if is_first {
             self.count_inner(parent, 1);
@@ -181,16 +195,9 @@ impl Arena {
         slot
     }
 
-    fn add_record(
-        &mut self,
-        parent: Slot,
-        name: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> Slot {
-        let fixed =
-            Fixed { czxid: stat.czxid, ctime: stat.ctime, parent, chunk: 0, extra: 0, acl, digest: 0 };
+    fn add_record(&mut self, parent: Slot, node: &NewNode<'_>) -> Slot {
+        let &NewNode { name, data, acl, stat, digest } = node;
+        let fixed = Fixed { czxid: stat.czxid, ctime: stat.ctime, parent, chunk: 0, extra: 0, acl, digest };
         let variable = Variable { changed: changed(stat), name: name.as_bytes(), data };
         let block = self.blocks.add(variable.record_len());
         let record = self.blocks.get_mut(block);
@@ -208,25 +215,27 @@ impl Arena {
         slot
     }
 
-    /// Removes a node without children. The root stays.
-    pub(crate) fn remove(&mut self, slot: Slot) {
-        if slot == Slot::ROOT || self.look(slot).num_children() != 0 {
+    /// Removes the node at `path`, if it has no children. The root stays.
+    pub(crate) fn remove(&mut self, slot: Slot, path: &str) {
+        let node = self.look(slot);
+        if slot == Slot::ROOT || node.num_children() != 0 {
             return;
         }
-        let Look { fixed, variable, .. } = self.look(slot);
-        self.index.remove(self.key.hash(fixed.parent.0, variable.name), slot);
+        let record = node.record;
+        let (parent, chunk, extra) = (record.parent(), record.chunk(), record.extra());
+        self.index.remove(self.key.hash(path.as_bytes()), slot);
         let block = self.records.remove(slot.0);
         self.free(block);
-        if let Some(place) = fixed.extra.checked_sub(1) {
+        if let Some(place) = extra {
             self.extras.remove(place);
         }
-        if let Some(place) = self.look(fixed.parent).fixed.extra.checked_sub(1) {
+        if let Some(place) = self.record(self.records[parent.0]).extra() {
             let family = &mut self.extras[place].family;
-            family.remove(slot, fixed.chunk, &mut self.moved);
+            family.remove(slot, chunk, &mut self.moved);
             let was_last = family.len() == 0;
             self.tell_moved();
             if was_last {
-                self.count_inner(fixed.parent, -1);
+                self.count_inner(parent, -1);
             }
         }
     }
@@ -243,48 +252,61 @@ impl Arena {
 
     fn tell_moved(&mut self) {
         for Moved { child, chunk } in self.moved.drain(..) {
-            let record = self.blocks.get_mut(self.records[child.0]);
-            Fixed { chunk, ..Fixed::read(record) }.write(record);
+            RecordMut(self.blocks.get_mut(self.records[child.0])).set_chunk(chunk);
         }
-    }
-
-    fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Fixed)) {
-        let record = self.blocks.get_mut(self.records[slot.0]);
-        let mut fixed = Fixed::read(record);
-        change(&mut fixed);
-        fixed.write(record);
     }
 
     /// The place of a node's extra, made if there is none.
     fn extra_place(&mut self, slot: Slot) -> u32 {
-        let Fixed { extra, czxid, .. } = self.look(slot).fixed;
-        extra.checked_sub(1).unwrap_or_else(|| {
-            let place = self.extras.insert(Extra { pzxid: czxid, ..Extra::default() });
-            self.update(slot, |fixed| fixed.extra = place + 1);
-            place
-        })
+        let record = self.record(self.records[slot.0]);
+        if let Some(place) = record.extra() {
+            return place;
+        }
+        let pzxid = record.czxid();
+        let place = self.extras.insert(Extra { pzxid, ..Extra::default() });
+        self.record_mut(slot).set_extra(place);
+        place
     }
 
     /// The whole path; the root's is empty.
     pub(crate) fn path(&self, slot: Slot) -> String {
-        let mut names = Vec::new();
-        let mut at = slot;
-        while at != Slot::ROOT {
-            let node = self.look(at);
-            names.push(node.name());
-            at = node.parent();
+        let mut path = Vec::new();
+        self.put_path(self.records[slot.0], &mut path);
+        String::from_utf8(path).expect("every name comes from a text")
+    }
+
+    /// Appends the path of the node with this record.
+    fn put_path(&self, block: BlockRef, out: &mut Vec<u8>) {
+        // Names of a record and of those above it, up to the root, whose name alone is empty.
+        let names = || {
+            let mut next = Some(block);
+            core::iter::from_fn(move || {
+                let record = self.record(next?);
+                let name = record.name();
+                next = (!name.is_empty()).then(|| self.records[record.parent().0]);
+                (!name.is_empty()).then_some(name)
+            })
+        };
+        let mut end = out.len() + names().map(|name| name.len() + 1).sum::<usize>();
+        out.resize(end, b'/');
+        for name in names() {
+            out[end - name.len()..end].copy_from_slice(name);
+            end -= name.len() + 1;
         }
-        let mut path = String::with_capacity(names.iter().map(|name| name.len() + 1).sum());
-        for name in names.into_iter().rev() {
-            path.push('/');
-            path.push_str(name);
-        }
-        path
+    }
+
+    fn hash_of(&mut self, block: BlockRef) -> u64 {
+        let mut path = core::mem::take(&mut self.scratch);
+        path.clear();
+        self.put_path(block, &mut path);
+        let hash = self.key.hash(&path);
+        self.scratch = path;
+        hash
     }
 
     /// Replaces the data, and nothing of the stat.
     pub(crate) fn set_data(&mut self, slot: Slot, data: Option<&[u8]>) {
-        let changed = self.look(slot).variable.changed;
+        let changed = self.record(self.records[slot.0]).variable().changed;
         self.rewrite(slot, data, changed);
     }
 
@@ -302,25 +324,26 @@ impl Arena {
 
     fn rewrite(&mut self, slot: Slot, data: Option<&[u8]>, changed: Option<Changed>) {
         let block = self.records[slot.0];
-        let record = self.blocks.get(block);
-        let fixed = Fixed::read(record);
-        if let Some(place) = fixed.extra.checked_sub(1) {
+        let record = Record::new(self.blocks.get(block));
+        if let Some(place) = record.extra() {
             self.extras[place].digest_prefix = 0;
         }
         self.scratch.clear();
-        self.scratch.extend_from_slice(Variable::read(record).name);
+        self.scratch.extend_from_slice(record.name());
         let variable = Variable { changed, name: &self.scratch, data };
         let len = variable.record_len();
         if self.blocks.fits(block, len) {
             variable.write(self.blocks.get_mut(block));
             return;
         }
+        let fixed = *record.fixed();
         let fresh = self.blocks.add(len);
         let record = self.blocks.get_mut(fresh);
-        fixed.write(record);
+        record[..Fixed::LEN].copy_from_slice(&fixed);
         variable.write(record);
         self.records[slot.0] = fresh;
-        self.index.replace(self.key.hash(fixed.parent.0, &self.scratch), block, fresh);
+        let hash = self.hash_of(fresh);
+        self.index.replace(hash, block, fresh);
         self.free(block);
     }
 
@@ -329,9 +352,8 @@ impl Arena {
         let Some(sparse) = self.blocks.remove(block) else { return };
         for from in self.blocks.begin_move(sparse) {
             let to = self.blocks.copy(from);
-            let record = self.blocks.get(to);
-            let hash = self.key.hash(Fixed::read(record).parent.0, Variable::read(record).name);
             // The root is the one node the index does not have.
+            let hash = self.hash_of(to);
             let slot = self.index.replace(hash, from, to).unwrap_or(Slot::ROOT);
             self.records[slot.0] = to;
         }
@@ -340,7 +362,7 @@ impl Arena {
 
     /// Replaces the stat and the data of the root, whose czxid decides nothing.
     pub(crate) fn set_root(&mut self, data: Option<&[u8]>, stat: &StatPersisted) {
-        self.update(Slot::ROOT, |fixed| (fixed.czxid, fixed.ctime) = (stat.czxid, stat.ctime));
+        self.record_mut(Slot::ROOT).set_creation(stat.czxid, stat.ctime);
         self.rewrite(Slot::ROOT, data, changed(stat));
         self.set_child_counts(Slot::ROOT, stat.cversion, stat.pzxid);
         self.set_aversion(Slot::ROOT, stat.aversion);
@@ -363,17 +385,14 @@ impl Arena {
 
     /// Replaces the list.
     pub(crate) fn set_acl(&mut self, slot: Slot, acl: AclId) {
-        self.update(slot, |fixed| fixed.acl = acl);
+        self.record_mut(slot).set_acl(acl);
     }
 
-    /// Keeps the digest.
-    pub(crate) fn set_digest(&mut self, slot: Slot, digest: u32) {
-        self.update(slot, |fixed| fixed.digest = digest);
-    }
-
-    /// Keeps what a change of the stat leaves of the digest, where there is room for it.
-    pub(crate) fn set_digest_prefix(&mut self, slot: Slot, prefix: u32) {
-        if let Some(place) = self.look(slot).fixed.extra.checked_sub(1) {
+    /// Keeps the digest and, where there is room for it, what a change of the stat leaves of it.
+    pub(crate) fn set_digest(&mut self, slot: Slot, digest: u32, prefix: u32) {
+        let block = self.records[slot.0];
+        RecordMut(self.blocks.get_mut(block)).set_digest(digest);
+        if let Some(place) = self.record(block).extra() {
             self.extras[place].digest_prefix = prefix;
         }
     }
@@ -394,7 +413,7 @@ impl Arena {
     pub(crate) fn put_child_names(&self, node: &Look<'_>, out: &mut Vec<u8>) {
         let (few, chunks) = node.family().parts();
         for &child in few {
-            out.put_buffer(Some(self.look(child).variable.name));
+            out.put_buffer(Some(self.record(self.records[child.0]).name()));
         }
         out.reserve(chunks.iter().map(|chunk| chunk.encoded_names().len()).sum());
         for chunk in chunks {

@@ -28,34 +28,114 @@ pub(super) struct Fixed {
     pub(super) digest: u32,
 }
 
+const CZXID: usize = 0;
+const CTIME: usize = 8;
+const PARENT: usize = 16;
+const CHUNK: usize = 20;
+const EXTRA: usize = 24;
+const ACL: usize = 28;
+const DIGEST: usize = 32;
+
 impl Fixed {
     /// Bytes it takes.
     pub(super) const LEN: usize = 36;
 
-    /// Reads it from the beginning of a record.
-    pub(super) fn read(record: &[u8]) -> Self {
-        let bytes = record.first_chunk::<{ Self::LEN }>().expect("a record begins with this part");
-        Self {
-            czxid: i64::from_le_bytes(array(bytes, 0)),
-            ctime: i64::from_le_bytes(array(bytes, 8)),
-            parent: Slot(u32::from_le_bytes(array(bytes, 16))),
-            chunk: u32::from_le_bytes(array(bytes, 20)),
-            extra: u32::from_le_bytes(array(bytes, 24)),
-            acl: AclId::from_bits(u32::from_le_bytes(array(bytes, 28))),
-            digest: u32::from_le_bytes(array(bytes, 32)),
-        }
-    }
-
     /// Writes it to the beginning of a record.
     pub(super) fn write(&self, record: &mut [u8]) {
-        let mut out = Cursor { out: record, at: 0 };
-        out.put(&self.czxid.to_le_bytes());
-        out.put(&self.ctime.to_le_bytes());
-        out.put(&self.parent.0.to_le_bytes());
-        out.put(&self.chunk.to_le_bytes());
-        out.put(&self.extra.to_le_bytes());
-        out.put(&self.acl.bits().to_le_bytes());
-        out.put(&self.digest.to_le_bytes());
+        put(record, CZXID, &self.czxid.to_le_bytes());
+        put(record, CTIME, &self.ctime.to_le_bytes());
+        put(record, PARENT, &self.parent.0.to_le_bytes());
+        put(record, CHUNK, &self.chunk.to_le_bytes());
+        put(record, EXTRA, &self.extra.to_le_bytes());
+        put(record, ACL, &self.acl.bits().to_le_bytes());
+        put(record, DIGEST, &self.digest.to_le_bytes());
+    }
+}
+
+/// A record that is written to, field by field.
+pub(super) struct RecordMut<'a>(pub(super) &'a mut [u8]);
+
+impl RecordMut<'_> {
+    pub(super) fn set_creation(&mut self, czxid: i64, ctime: i64) {
+        put(self.0, CZXID, &czxid.to_le_bytes());
+        put(self.0, CTIME, &ctime.to_le_bytes());
+    }
+
+    pub(super) fn set_chunk(&mut self, chunk: u32) {
+        put(self.0, CHUNK, &chunk.to_le_bytes());
+    }
+
+    pub(super) fn set_extra(&mut self, place: u32) {
+        put(self.0, EXTRA, &(place + 1).to_le_bytes());
+    }
+
+    pub(super) fn set_acl(&mut self, acl: AclId) {
+        put(self.0, ACL, &acl.bits().to_le_bytes());
+    }
+
+    pub(super) fn set_digest(&mut self, digest: u32) {
+        put(self.0, DIGEST, &digest.to_le_bytes());
+    }
+}
+
+/// A record that is read, field by field: most questions are about one or two.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    fixed: &'a [u8; Fixed::LEN],
+    bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { fixed: bytes.first_chunk().expect("a record begins with its fixed part"), bytes }
+    }
+
+    /// The fixed part, to be copied.
+    pub(super) fn fixed(self) -> &'a [u8; Fixed::LEN] {
+        self.fixed
+    }
+
+    pub(super) fn czxid(self) -> i64 {
+        i64::from_le_bytes(array(self.fixed, CZXID))
+    }
+
+    pub(super) fn ctime(self) -> i64 {
+        i64::from_le_bytes(array(self.fixed, CTIME))
+    }
+
+    #[inline]
+    pub(super) fn parent(self) -> Slot {
+        Slot(u32::from_le_bytes(array(self.fixed, PARENT)))
+    }
+
+    pub(super) fn chunk(self) -> u32 {
+        u32::from_le_bytes(array(self.fixed, CHUNK))
+    }
+
+    /// The place of the extra.
+    #[inline]
+    pub(super) fn extra(self) -> Option<u32> {
+        u32::from_le_bytes(array(self.fixed, EXTRA)).checked_sub(1)
+    }
+
+    pub(super) fn acl(self) -> AclId {
+        AclId::from_bits(u32::from_le_bytes(array(self.fixed, ACL)))
+    }
+
+    pub(super) fn digest(self) -> u32 {
+        u32::from_le_bytes(array(self.fixed, DIGEST))
+    }
+
+    pub(super) fn variable(self) -> Variable<'a> {
+        Variable::read(self.bytes)
+    }
+
+    /// The name alone, which is all that a search wants.
+    #[inline]
+    pub(super) fn name(self) -> &'a [u8] {
+        let Head { is_changed, name_len, end, .. } = Head::read(self.bytes);
+        &self.bytes[if is_changed { end + CHANGED_LEN } else { end }..][..name_len]
     }
 }
 
@@ -134,12 +214,6 @@ impl<'a> Variable<'a> {
         let data = (data_mark != 0).then(|| &bytes[at + name_len..][..data_mark as usize - 1]);
         Self { changed, name, data }
     }
-
-    /// Reads the name alone, which is all that a search wants.
-    pub(super) fn read_name(bytes: &'a [u8]) -> &'a [u8] {
-        let Head { is_changed, name_len, end, .. } = Head::read(bytes);
-        &bytes[if is_changed { end + CHANGED_LEN } else { end }..][..name_len]
-    }
 }
 
 /// What stands between the fixed part and the rest.
@@ -161,7 +235,11 @@ impl Head {
             name_len = u32::from_le_bytes(array(bytes, end)) as usize;
             end += 4;
         }
-        let mut data_mark = 0;
+        let mut data_mark = u64::from(bytes[end]);
+        if data_mark < 0x80 {
+            return Self { is_changed: head & IS_CHANGED != 0, name_len, data_mark, end: end + 1 };
+        }
+        data_mark = 0;
         let mut shift = 0;
         loop {
             let byte = bytes[end];
@@ -180,10 +258,15 @@ fn varint_len(value: u64) -> usize {
     (value.max(1).ilog2() / 7) as usize + 1
 }
 
+#[inline]
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[at..at + N]);
     array
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
 }
 
 struct Cursor<'a> {
@@ -229,11 +312,35 @@ mod tests {
                     fixed.write(&mut bytes);
                     assert!(bytes[len..] == [0xee; 5], "writes no more than it says");
                     assert!(Variable::read(&bytes) == variable, "{name_len} {data_len:?}");
-                    assert!(Variable::read_name(&bytes) == variable.name, "{name_len} {data_len:?}");
-                    assert_eq!(Fixed::read(&bytes), fixed);
+                    let record = Record::new(&bytes);
+                    assert!(record.name() == variable.name, "{name_len} {data_len:?}");
+                    assert_eq!((record.czxid(), record.ctime()), (fixed.czxid, fixed.ctime));
+                    assert_eq!((record.parent(), record.chunk()), (fixed.parent, fixed.chunk));
+                    assert_eq!((record.extra(), record.acl()), (Some(fixed.extra - 1), fixed.acl));
+                    assert_eq!(record.digest(), fixed.digest);
                 }
             }
         }
+    }
+
+    #[test]
+    fn fields_are_set_one_by_one() {
+        let fixed =
+            Fixed { czxid: 1, ctime: 2, parent: Slot(3), chunk: 4, extra: 0, acl: AclId::OPEN, digest: 5 };
+        let mut bytes = [0; Fixed::LEN];
+        fixed.write(&mut bytes);
+        let mut record = RecordMut(&mut bytes);
+        record.set_creation(-1, -2);
+        record.set_chunk(u32::MAX);
+        record.set_extra(7);
+        record.set_acl(AclId::from_bits(8));
+        record.set_digest(9);
+        let mut expected = [0; Fixed::LEN];
+        let acl = AclId::from_bits(8);
+        let fixed =
+            Fixed { czxid: -1, ctime: -2, parent: Slot(3), chunk: u32::MAX, extra: 8, acl, digest: 9 };
+        fixed.write(&mut expected);
+        assert_eq!(bytes, expected);
     }
 
     #[test]
