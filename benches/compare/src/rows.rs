@@ -1,6 +1,9 @@
 //! The rows of the table, in parts that share servers.
 
+mod ensemble;
+mod load;
 mod operations;
+mod tree;
 
 use crate::Failure;
 use crate::table::{Effort, Runner};
@@ -19,4 +22,4 @@ pub(crate) struct Part {
 }
 
 /// All of them, in the order they are measured.
-pub(crate) const PARTS: &[Part] = &[operations::PART];
+pub(crate) const PARTS: &[Part] = &[operations::PART, tree::PART, ensemble::PART];

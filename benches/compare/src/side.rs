@@ -7,9 +7,8 @@ use std::path::Path;
 use zabra_load::Process;
 use zabra_testkit::{Genuine, JvmOptions, Program, ServerProcess, ServerSpec, zabra_program};
 
-/// Heap of a genuine server that stands alone, in MiB; with a million nodes; and in an ensemble.
+/// Heap of a genuine server that stands alone, and of one in an ensemble, in MiB.
 pub(crate) const HEAP_MIB: u32 = 1024;
-pub(crate) const HEAP_LARGE_MIB: u32 = 2048;
 pub(crate) const HEAP_ENSEMBLE_MIB: u32 = 512;
 
 /// A column of the table.
@@ -90,6 +89,34 @@ impl Alone {
         match self {
             Self::Server(server) => Ok(Process::new(server.pid().ok_or("the server does not run")?)),
             Self::Floor(floor) => Ok(floor.process()),
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
+        Ok(self.server()?.stop()?)
+    }
+
+    /// Starts the process again on its data without waiting for it.
+    pub(crate) fn spawn(&mut self) -> Result<(), Failure> {
+        Ok(self.server()?.spawn()?)
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn wait_serving(&mut self) -> Result<(), Failure> {
+        Ok(self.server()?.wait_serving()?)
+    }
+
+    /// Ends it, starts it again and waits until it serves.
+    pub(crate) fn restart(&mut self) -> Result<(), Failure> {
+        Ok(self.server()?.restart()?)
+    }
+
+    /// The server behind it.
+    fn server(&mut self) -> Result<&mut ServerProcess, Failure> {
+        match self {
+            Self::Server(server) => Ok(server),
+            Self::Floor(_) => Err("the floor keeps nothing and is not restarted".into()),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod case;
 mod effort;
 mod machine;
+mod meter;
 mod print;
 mod progress;
 mod runner;
@@ -13,6 +14,7 @@ mod watchdog;
 pub(crate) use case::{Case, Target};
 pub(crate) use effort::Effort;
 pub(crate) use machine::Machine;
+pub(crate) use meter::Meter;
 pub(crate) use runner::Runner;
 pub(crate) use series::Round;
 

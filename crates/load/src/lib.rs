@@ -21,8 +21,13 @@ pub use engine::{Class, Engine, LATENCY_MAX, Sample, Until, Workload};
 pub use floor::Floor;
 pub use limits::{connections_max, require_connections};
 pub use measure::{Process, busy, sync_time};
-pub use row::{Drive, Percentiles, Row, drive, drive_on, drive_paced, label, micros, micros_exact, op_name};
+pub use row::{
+    Drive, Percentiles, Row, drive, drive_on, drive_paced, drive_paced_on, label, micros, micros_exact,
+    op_name,
+};
 pub use spread::Spread;
 pub use storm::{Storm, first_back, storm};
 pub use wire::{Handshake, Template, connect, put_request};
-pub use workload::{Op, Queue, Shape, fill, fill_flat, filled_node, node, prepare, workload};
+pub use workload::{
+    Layout, Op, Queue, Shape, fill, fill_as, fill_flat, filled_node, node, prepare, workload,
+};

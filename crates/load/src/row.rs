@@ -127,13 +127,22 @@ pub fn drive_on(
 /// Drives a workload that has been prepared at `rate` requests a second, whatever the server does; the depth does not
 /// count. A latency is that from when the request was due.
 pub fn drive_paced(addr: SocketAddr, servers: &[Process], drive: &Drive, rate: f64) -> io::Result<Row> {
-    let mut workload = workload(drive.shape, drive.connections);
-    let timetable =
-        Timetable { connections: drive.connections, rate, warm_up: drive.warm_up, measure: drive.measure };
+    let Drive { shape, connections, warm_up, measure, .. } = *drive;
+    let timetable = Timetable { connections, rate, warm_up, measure };
+    drive_paced_on(addr, servers, timetable, &mut workload(shape, connections))
+}
+
+/// As [`drive_paced`] with a workload of one's own.
+pub fn drive_paced_on(
+    addr: SocketAddr,
+    servers: &[Process],
+    timetable: Timetable,
+    workload: &mut impl Workload,
+) -> io::Result<Row> {
     let mut before = Ok(Used::default());
-    let outcome = paced::run(addr, timetable, &mut workload, || before = Used::now(servers))?;
+    let outcome = paced::run(addr, timetable, workload, || before = Used::now(servers))?;
     let sample = Sample {
-        elapsed: drive.measure,
+        elapsed: timetable.measure,
         ops: outcome.reads.len() + outcome.writes.len(),
         errors: outcome.errors,
         events: 0,

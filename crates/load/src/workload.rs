@@ -85,29 +85,77 @@ pub fn fill_flat(addr: SocketAddr, count: usize) -> io::Result<()> {
 
 /// The path of a node that fills a tree.
 pub fn filled_node(n: usize) -> String {
-    format!("{}/n{n:07}", directory(n / DIRECTORY_LEN))
+    Layout::Short.node(n)
+}
+
+/// How a tree that is filled looks, with a thousand nodes in each directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Paths of 27 bytes and more: `/bench/fill/d00000/n0000000`.
+    Short,
+    /// Paths of 115 bytes, as those of the parts of a replicated table: deep, with long parents and names of 27 bytes.
+    Long,
+}
+
+impl Layout {
+    /// The path of a node.
+    pub fn node(self, n: usize) -> String {
+        let directory = self.directory(n / DIRECTORY_LEN);
+        match self {
+            Self::Short => format!("{directory}/n{n:07}"),
+            Self::Long => format!("{directory}/202401_{n:07}_{n:07}_0000"),
+        }
+    }
+
+    fn directory(self, n: usize) -> String {
+        match self {
+            Self::Short => format!("{ROOT}/fill/d{n:05}"),
+            Self::Long => {
+                format!(
+                    "{ROOT}/production/tables/{n:08x}-6a1e-4c3b-9f57-d24e8{n:07}/replicas/replica-01/parts"
+                )
+            }
+        }
+    }
+
+    /// Everything above the nodes of `count`, parents first.
+    fn parents(self, count: usize) -> impl Iterator<Item = String> {
+        (0..count.div_ceil(DIRECTORY_LEN)).flat_map(move |n| {
+            let directory = self.directory(n);
+            // What was above the last directory is there already.
+            let last = n.checked_sub(1).map_or_else(String::new, |last| self.directory(last));
+            let ends = directory.match_indices('/').map(|(at, _)| at).skip(1).chain([directory.len()]);
+            let paths: Vec<String> = ends
+                .filter(|&end| {
+                    !last.strip_prefix(&directory[..end]).is_some_and(|rest| rest.starts_with('/'))
+                })
+                .map(|end| directory[..end].to_owned())
+                .collect();
+            paths
+        })
+    }
 }
 
 /// Makes `count` nodes of `data_len` bytes, a thousand in a directory.
 pub fn fill(addr: SocketAddr, count: usize, data_len: usize) -> io::Result<()> {
+    fill_as(addr, Layout::Short, count, data_len)
+}
+
+/// As [`fill`], with paths of some layout.
+pub fn fill_as(addr: SocketAddr, layout: Layout, count: usize, data_len: usize) -> io::Result<()> {
     let mut engine = Engine::connect(addr, 1, 8)?;
-    let parents = [create(ROOT, b"", 0), create(format!("{ROOT}/fill"), b"", 0)];
-    let directories = (0..count.div_ceil(DIRECTORY_LEN)).map(|d| create(directory(d), b"", 0));
-    engine.run(&mut Queue { requests: parents.into_iter().chain(directories) }, Until::Done, || ())?;
+    let parents = layout.parents(count).map(|path| create(path, b"", 0));
+    engine.run(&mut Queue { requests: parents }, Until::Done, || ())?;
     let data = vec![b'x'; data_len];
     let multis = (0..count).step_by(FILL_MULTI_LEN).map(|from| {
         let nodes = from..(from + FILL_MULTI_LEN).min(count);
-        Request::Multi(nodes.map(|n| multi_create(filled_node(n), &data)).collect())
+        Request::Multi(nodes.map(|n| multi_create(layout.node(n), &data)).collect())
     });
     let sample = engine.run(&mut Queue { requests: multis }, Until::Done, || ())?;
     if sample.errors > 0 {
         return Err(io::Error::other(format!("{} requests of filling failed", sample.errors)));
     }
     Ok(())
-}
-
-fn directory(n: usize) -> String {
-    format!("{ROOT}/fill/d{n:05}")
 }
 
 /// The path of a node that is read and set.
@@ -268,6 +316,22 @@ mod tests {
         assert_eq!(ops, [OpCode::Create, OpCode::Create, OpCode::Delete, OpCode::Create, OpCode::Delete]);
         let names: Vec<&str> = seen[1..].iter().map(|(_, name)| name.as_str()).collect();
         assert_eq!(names, ["lock-", "lock-0000000000", "lock-", "lock-0000000001"]);
+    }
+
+    #[test]
+    fn layouts_make_parents_first() {
+        let short: Vec<String> = Layout::Short.parents(1001).collect();
+        assert_eq!(short, ["/bench", "/bench/fill", "/bench/fill/d00000", "/bench/fill/d00001"]);
+        assert_eq!(Layout::Long.node(0).len(), 115);
+        assert_eq!(Layout::Long.node(9_999_999).len(), 115);
+        for layout in [Layout::Short, Layout::Long] {
+            let mut made = std::collections::HashSet::from([String::new()]);
+            for path in layout.parents(3000).chain((0..3000).map(|n| layout.node(n))) {
+                let parent = path.rsplit_once('/').unwrap().0.to_owned();
+                assert!(made.contains(&parent), "{path} has no parent");
+                assert!(made.insert(path), "made twice below {parent}");
+            }
+        }
     }
 
     #[test]

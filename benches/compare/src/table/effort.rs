@@ -1,5 +1,6 @@
 //! How thoroughly is measured.
 
+use crate::side::Side;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,6 +53,11 @@ impl Effort {
             }
         };
         Self { rounds: rounds.map_or(usual.rounds, |rounds| rounds as usize), ..usual }
+    }
+
+    /// How long a server of this side is warmed with an operation.
+    pub(crate) fn warm_up_of(&self, side: Side) -> Duration {
+        if side == Side::Genuine { self.warm_up } else { self.settle }
     }
 
     /// About how long so many contests take, each measured in all rounds on so many sides.

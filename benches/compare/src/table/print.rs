@@ -17,7 +17,7 @@ pub(crate) struct Result {
 /// The head over the lines.
 pub(crate) fn head() -> String {
     format!(
-        "{:>2} {:<36} {:<6} {:>9} {:>9} {:>9} {:>8} {:>7} {:<7} {:>9} {:>9} {:>7} {:>7}",
+        "{:>2} {:<42} {:<6} {:>9} {:>9} {:>9} {:>8} {:>7} {:<7} {:>9} {:>9} {:>7} {:>7}",
         "#",
         "",
         "",
@@ -70,7 +70,7 @@ impl Result {
         let discarded = self.genuine.discarded + self.ours.discarded;
         let discarded = if discarded > 0 { format!("  {discarded} rounds discarded") } else { String::new() };
         format!(
-            "{:>2} {:<36} {:<6} {:>9} {:>9} {:>9} {:>8} {:>7} {:<7} {:>9} {:>9} {:>7} {foreign:>7}{discarded}",
+            "{:>2} {:<42} {:<6} {:>9} {:>9} {:>9} {:>8} {:>7} {:<7} {:>9} {:>9} {:>7} {foreign:>7}{discarded}",
             self.case.row,
             self.case.name,
             self.case.unit,
