@@ -1,5 +1,6 @@
 //! The rows of the table, in parts that share servers.
 
+mod children;
 mod ensemble;
 mod load;
 mod operations;
@@ -22,4 +23,4 @@ pub(crate) struct Part {
 }
 
 /// All of them, in the order they are measured.
-pub(crate) const PARTS: &[Part] = &[operations::PART, tree::PART, ensemble::PART];
+pub(crate) const PARTS: &[Part] = &[operations::PART, children::PART, tree::PART, ensemble::PART];
