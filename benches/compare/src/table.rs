@@ -26,7 +26,8 @@ use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use zabra_load::{micros, sync_time};
 use zabra_testkit::Genuine;
 
 /// What to measure, and how thoroughly.
@@ -63,23 +64,31 @@ pub(crate) fn table(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "{}", machine.line())?;
     let effort = Effort::of(args.quick, args.rounds, data_root);
     let parts: Vec<_> = PARTS.iter().filter(|part| part.rows.iter().any(|&row| args.rows.has(row))).collect();
-    let times = parts.iter().map(|part| (part.takes)(&effort)).collect();
+    let times: Vec<_> = parts.iter().map(|part| (part.takes)(&effort)).collect();
+    let minutes = times.iter().sum::<Duration>().as_secs_f64() / 60.0;
+    writeln!(out, "{} rounds; about {:.0} minutes", effort.rounds, minutes.ceil())?;
     let begun = Instant::now();
+    let mut done = Vec::new();
     let mut runner = Runner::new(&effort, &args.rows, &args.sides, times, out);
     for part in parts {
         let takes = (part.takes)(&effort);
-        runner.begin(part.name)?;
+        let sync_us = micros(sync_time(&effort.data_root)?);
+        runner.begin(&format!("{}; fdatasync of 4 KiB: {sync_us:.0} us", part.name))?;
+        let part_begun = Instant::now();
         watchdog::within(watchdog::limit(takes), || {
             if let Err(failure) = (part.run)(&mut runner) {
                 runner.failed(part.name, &failure);
             }
         });
         runner.end();
+        done.push(json!({
+            "part": part.name, "fdatasync_us": sync_us, "seconds": part_begun.elapsed().as_secs_f64().round(),
+        }));
         if let Some(path) = &args.json {
             // After each part, so that what was measured is there whatever becomes of the rest.
             let all = json!({
                 "machine": machine.json(), "quick": args.quick, "rounds": effort.rounds,
-                "seconds": begun.elapsed().as_secs(), "cases": runner.json(), "notes": runner.notes(),
+                "seconds": begun.elapsed().as_secs(), "parts": done, "cases": runner.json(), "notes": runner.notes(),
             });
             std::fs::write(path, format!("{all:#}\n"))?;
         }

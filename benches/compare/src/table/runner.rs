@@ -186,7 +186,10 @@ impl<'a> Runner<'a> {
         &self.notes
     }
 
-    /// Prints the whole table again in the order of the rows, and what was missed.
+    /// Prints the whole table again in the order of the rows, and how much of it was reached.
+    ///
+    /// # Errors
+    /// Something could not be measured, or printed.
     pub(super) fn summary(&mut self, took: Duration) -> Result<(), Failure> {
         self.progress.finish();
         self.measured.sort_by_key(|measured| measured.line.case.row);
@@ -200,7 +203,12 @@ impl<'a> Runner<'a> {
             "{} targets reached, {} not; {failed} failures; ~ stands for rounds in which other programs were busy",
             count(true),
             count(false)
-        ))
+        ))?;
+        if failed > 0 {
+            Err(format!("{failed} measurements failed; see FAILED above").into())
+        } else {
+            Ok(())
+        }
     }
 
     fn print(&mut self, text: &str) -> Result<(), Failure> {
