@@ -217,3 +217,64 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Target;
+
+    const SIDES: [Side; 3] = [Side::Genuine, Side::Zabra, Side::Floor];
+
+    fn round(value: f64) -> Round {
+        Round { values: vec![value], cpu_us_per_op: None, foreign_cpus: Some(0.0), details: Value::Null }
+    }
+
+    /// What a contest of three rounds prints and gathers.
+    fn contest(measure: impl FnMut(Side) -> Result<Round, Failure>) -> (String, Value, Result<(), Failure>) {
+        let effort = Effort::of(true, Some(3), std::env::temp_dir());
+        let selection = "2".parse().unwrap();
+        let mut out = Vec::new();
+        let mut runner = Runner::new(&effort, &selection, &SIDES, Vec::new(), &mut out);
+        let case = Case::more(2, "set", "op/s", Target::Times(2.0));
+        runner.contest(&[case], &SIDES, measure).unwrap();
+        let (json, end) = (runner.json(), runner.summary(Duration::ZERO));
+        (String::from_utf8(out).unwrap(), json, end)
+    }
+
+    #[test]
+    fn sides_take_turns() {
+        let mut seen = Vec::new();
+        let (printed, json, end) = contest(|side| {
+            seen.push(side);
+            Ok(round(if side == Side::Genuine { 10.0 } else { 25.0 }))
+        });
+        let (g, z, f) = (Side::Genuine, Side::Zabra, Side::Floor);
+        assert_eq!(seen, [g, z, f, g, z, f, g, z]);
+        assert!(printed.contains("2.50x"), "{printed}");
+        assert!(printed.contains("1 targets reached, 0 not; 0 failures"), "{printed}");
+        assert_eq!((&json[0]["ratio"], &json[0]["reached"]), (&json!(2.5), &json!(true)));
+        assert_eq!(json[0]["rounds"]["zabra"].as_array().unwrap().len(), 3);
+        end.unwrap();
+    }
+
+    #[test]
+    fn what_fails_is_reported_and_the_rest_goes_on() {
+        let mut left = 1;
+        let (printed, json, end) = contest(|side| {
+            if side == Side::Genuine && std::mem::take(&mut left) > 0 {
+                return Err("the disk is full".into());
+            }
+            Ok(round(1.0))
+        });
+        assert!(printed.contains("FAILED set, round 1, genuine: the disk is full"), "{printed}");
+        assert_eq!(json[0]["genuine"], json!(1.0));
+        end.unwrap_err();
+
+        let mut asked = 0;
+        let (_, json, _) = contest(|_| {
+            asked += 1;
+            Err("it is gone".into())
+        });
+        assert_eq!((asked, &json[0]["ratio"]), (FAILURES_MAX, &Value::Null));
+    }
+}
