@@ -14,8 +14,6 @@ use crate::config::Endpoint;
 use crate::conn;
 use crate::core::Core;
 
-/// The backlog of the genuine server when none is configured.
-const BACKLOG_DEFAULT: u32 = 50;
 /// How long to wait when the system refuses to accept, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -26,7 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn bind(endpoint: &Endpoint, backlog: Option<u32>) -> io::Result<TcpListener> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in endpoint.to_socket_addrs()? {
-        match bind_address(address, backlog.unwrap_or(BACKLOG_DEFAULT)) {
+        match bind_address(address, backlog) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = error,
         }
@@ -34,7 +32,7 @@ pub(crate) fn bind(endpoint: &Endpoint, backlog: Option<u32>) -> io::Result<TcpL
     Err(last)
 }
 
-fn bind_address(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+fn bind_address(address: SocketAddr, backlog: Option<u32>) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // The wildcard takes both families, as a wildcard socket of Java does.
@@ -43,7 +41,10 @@ fn bind_address(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    // Without a wish as many as the system allows, where Java says 50: of clients that come together, as they do after a
+    // restart, those beyond are dropped by the system, and knock again after one, three, seven seconds.
+    let backlog = backlog.and_then(|backlog| i32::try_from(backlog).ok()).unwrap_or(i32::MAX);
+    socket.listen(backlog)?;
     TcpListener::from_std(socket.into())
 }
 
@@ -101,4 +102,27 @@ fn refuse(core: &Core, stream: TcpStream, remote: SocketAddr, limit: &str) {
     // A reset, as the genuine server does: the client learns at once and no port lingers.
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     drop(stream);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn clients_that_come_at_once_get_through() {
+        let many = 200;
+        let most = |backlog| {
+            let listener = bind_address((Ipv4Addr::LOCALHOST, 0).into(), backlog).unwrap();
+            let address = listener.local_addr().unwrap();
+            let patience = Duration::from_millis(300);
+            // Nobody accepts, and one that gets through does so at once.
+            let held: Vec<_> = (0..many)
+                .map_while(|_| std::net::TcpStream::connect_timeout(&address, patience).ok())
+                .collect();
+            held.len()
+        };
+        assert_eq!(most(None), many);
+        assert!(most(Some(10)) < many, "a wish counts");
+    }
 }
