@@ -7,6 +7,7 @@ mod data;
 mod digest;
 mod ensemble;
 mod exit;
+mod files;
 mod java_time;
 mod logging;
 mod probe;

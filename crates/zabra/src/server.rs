@@ -6,6 +6,7 @@ use zabra_server::{Server, StartError, chain};
 
 use crate::cli::ServerArguments;
 use crate::exit::{Code, Failure};
+use crate::files;
 use crate::logging;
 use crate::voice::Voice;
 
@@ -37,6 +38,7 @@ fn run_with(arguments: &ServerArguments, voice: Voice) -> Result<(), Failure> {
         voice.say("the configuration can be used");
         return Ok(());
     }
+    files::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("worker")
