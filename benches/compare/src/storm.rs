@@ -22,8 +22,8 @@ const COMMON: &str = "/bench-common";
 const WAVE: usize = 500;
 /// Clients ping three times in a timeout.
 const PINGS_PER_TIMEOUT: u32 = 3;
-/// Pings come evenly, some at each of these moments.
-const PING_STEP: Duration = Duration::from_millis(10);
+/// Pings come evenly: those that are due are sent this often.
+const PING_STEP: Duration = Duration::from_millis(1);
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
