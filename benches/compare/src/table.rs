@@ -26,6 +26,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use zabra_load::{micros, sync_time};
 use zabra_testkit::Genuine;
@@ -69,13 +70,14 @@ pub(crate) fn table(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "{} rounds; about {:.0} minutes", effort.rounds, minutes.ceil())?;
     let begun = Instant::now();
     let mut done = Vec::new();
-    let mut runner = Runner::new(&effort, &args.rows, &args.sides, times, out);
+    let late = AtomicBool::new(false);
+    let mut runner = Runner::new(&effort, &args.rows, &args.sides, &late, times, out);
     for part in parts {
         let takes = (part.takes)(&effort);
         let sync_us = micros(sync_time(&effort.data_root)?);
         runner.begin(&format!("{}; fdatasync of 4 KiB: {sync_us:.0} us", part.name))?;
         let part_begun = Instant::now();
-        watchdog::within(watchdog::limit(takes), || {
+        watchdog::within(watchdog::limit(takes), &late, || {
             if let Err(failure) = (part.run)(&mut runner) {
                 runner.failed(part.name, &failure);
             }

@@ -10,6 +10,7 @@ use crate::Failure;
 use crate::side::Side;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 /// Rounds in which the floor is measured: it does not vary much.
@@ -22,6 +23,8 @@ pub(crate) struct Runner<'a> {
     effort: &'a Effort,
     selection: &'a Selection,
     sides: &'a [Side],
+    /// Set when the part takes too long: nothing more is to be begun.
+    late: &'a AtomicBool,
     progress: Progress,
     out: &'a mut dyn Write,
     measured: Vec<Measured>,
@@ -35,16 +38,17 @@ struct Measured {
 }
 
 impl<'a> Runner<'a> {
-    /// One that measures these rows on these sides, in parts that take so long.
+    /// One that measures these rows on these sides, in parts that take so long each, until it is too `late` for a part.
     pub(crate) fn new(
         effort: &'a Effort,
         selection: &'a Selection,
         sides: &'a [Side],
+        late: &'a AtomicBool,
         parts: Vec<Duration>,
         out: &'a mut dyn Write,
     ) -> Self {
         let (measured, notes) = (Vec::new(), Vec::new());
-        Self { effort, selection, sides, progress: Progress::new(parts), out, measured, notes }
+        Self { effort, selection, sides, late, progress: Progress::new(parts), out, measured, notes }
     }
 
     /// How thoroughly to measure.
@@ -71,7 +75,7 @@ impl<'a> Runner<'a> {
     /// shows the processor time of an operation. What fails is reported and does not count.
     ///
     /// # Errors
-    /// The table cannot be printed.
+    /// The part takes too long, or the table cannot be printed.
     pub(crate) fn contest(
         &mut self,
         cases: &[Case],
@@ -102,6 +106,9 @@ impl<'a> Runner<'a> {
             for (side, series) in &mut all {
                 if (*side == Side::Floor && round >= FLOOR_ROUNDS) || failures >= FAILURES_MAX {
                     continue;
+                }
+                if self.late.load(SeqCst) {
+                    return Err(format!("{name}: the part takes too long and is given up").into());
                 }
                 self.doing(&format!("{name}, round {} of {rounds}, {}", round + 1, side.name()));
                 match measure(*side, round) {
@@ -233,8 +240,9 @@ mod tests {
     fn contest(measure: impl FnMut(Side) -> Result<Round, Failure>) -> (String, Value, Result<(), Failure>) {
         let effort = Effort::of(true, Some(3), std::env::temp_dir());
         let selection = "2".parse().unwrap();
+        let late = AtomicBool::new(false);
         let mut out = Vec::new();
-        let mut runner = Runner::new(&effort, &selection, &SIDES, Vec::new(), &mut out);
+        let mut runner = Runner::new(&effort, &selection, &SIDES, &late, Vec::new(), &mut out);
         let case = Case::more(2, "set", "op/s", Target::Times(2.0));
         runner.contest(&[case], &SIDES, measure).unwrap();
         let (json, end) = (runner.json(), runner.summary(Duration::ZERO));
