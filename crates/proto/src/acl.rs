@@ -47,6 +47,9 @@ impl<'a> AclList<'a> {
     /// Reads and checks a list, leaving the reader behind it.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = reader.rest();
+        if start.starts_with(OPEN) {
+            return reader.take("acl", OPEN.len()).map(Self);
+        }
         if let Some(count) = reader.count("acl")? {
             for _ in 0..count {
                 reader.i32("acl perms")?;

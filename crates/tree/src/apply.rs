@@ -199,9 +199,9 @@ impl Tree {
         let (mzxid, mtime) = (header.zxid.raw(), header.time.millis());
         let stat = StatPersisted { mzxid, mtime, version, ..node.stat() };
         let visible = self.shown(&stat, data, node.num_children());
-        self.arena.change_data(slot, data, mzxid, mtime, version);
+        self.arena.change_data((slot, path), data, mzxid, mtime, version);
         if self.digests.enabled() {
-            self.set_digest(slot, digest_before, NodePrefix::of(path, data), &stat);
+            self.set_digest(slot, digest_before, NodePrefix::with_digest(path, data, &stat));
         }
         self.data_size = self.data_size.wrapping_add_signed(growth);
         self.add_usage(path, 0, growth);
@@ -214,7 +214,7 @@ impl Tree {
     pub fn set_config(&mut self, text: &[u8], version: i64, time: WallTime) {
         let Some(slot) = self.arena.resolve(CONFIG_PATH) else { return };
         let growth = len(Some(text)) - len(self.arena.look(slot).data());
-        self.arena.change_data(slot, Some(text), version, time.millis(), -1);
+        self.arena.change_data((slot, CONFIG_PATH), Some(text), version, time.millis(), -1);
         self.data_size = self.data_size.wrapping_add_signed(growth);
     }
 

@@ -16,7 +16,7 @@ const HISTORY_INTERVAL: i64 = 128;
 /// Covers path, data and stored Stat; of the access control list only its version. Mirrors
 /// `DigestCalculator.calculateDigest`. The root may be given as `/` or as the empty path.
 pub fn node_digest(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> u32 {
-    NodePrefix::of(path, data).digest(stat)
+    NodePrefix::with_digest(path, data, stat).1
 }
 
 /// The part of a node's digest that a change of its Stat leaves as it is: who counts only children again and again
@@ -27,15 +27,15 @@ pub struct NodePrefix(Option<u32>);
 impl NodePrefix {
     /// Of this path and data; see [`node_digest`].
     pub fn of(path: &str, data: Option<&[u8]>) -> Self {
-        if path.strip_prefix(ZOOKEEPER_PATH).is_some_and(|rest| rest.starts_with('/')) {
-            return Self(None);
-        }
-        let mut crc = Hasher::new();
-        if path != "/" {
-            crc.update(path.as_bytes());
-        }
-        crc.update(data.unwrap_or_default());
-        Self(Some(crc.finalize()))
+        Self(begin(path, data).map(Hasher::finalize))
+    }
+
+    /// Of this path and data, and the digest with this Stat.
+    pub(crate) fn with_digest(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> (Self, u32) {
+        let Some(mut crc) = begin(path, data) else { return (Self(None), 0) };
+        let prefix = crc.clone().finalize();
+        crc.update(&stat_bytes(stat));
+        (Self(Some(prefix)), crc.finalize())
     }
 
     /// From [`NodePrefix::crc`].
@@ -51,21 +51,38 @@ impl NodePrefix {
     /// The digest of the node with this Stat.
     pub fn digest(self, stat: &StatPersisted) -> u32 {
         let Some(prefix) = self.0 else { return 0 };
-        let mut bytes = [0; 60];
-        bytes[0..8].copy_from_slice(&stat.czxid.to_be_bytes());
-        bytes[8..16].copy_from_slice(&stat.mzxid.to_be_bytes());
-        // Not the order of snapshots: pzxid is third here and last there.
-        bytes[16..24].copy_from_slice(&stat.pzxid.to_be_bytes());
-        bytes[24..32].copy_from_slice(&stat.ctime.to_be_bytes());
-        bytes[32..40].copy_from_slice(&stat.mtime.to_be_bytes());
-        bytes[40..44].copy_from_slice(&stat.version.to_be_bytes());
-        bytes[44..48].copy_from_slice(&stat.cversion.to_be_bytes());
-        bytes[48..52].copy_from_slice(&stat.aversion.to_be_bytes());
-        bytes[52..60].copy_from_slice(&stat.ephemeral_owner.to_be_bytes());
         let mut crc = Hasher::new_with_initial(prefix);
-        crc.update(&bytes);
+        crc.update(&stat_bytes(stat));
         crc.finalize()
     }
+}
+
+/// Path and data; nothing below `/zookeeper/`.
+fn begin(path: &str, data: Option<&[u8]>) -> Option<Hasher> {
+    if path.strip_prefix(ZOOKEEPER_PATH).is_some_and(|rest| rest.starts_with('/')) {
+        return None;
+    }
+    let mut crc = Hasher::new();
+    if path != "/" {
+        crc.update(path.as_bytes());
+    }
+    crc.update(data.unwrap_or_default());
+    Some(crc)
+}
+
+fn stat_bytes(stat: &StatPersisted) -> [u8; 60] {
+    let mut bytes = [0; 60];
+    bytes[0..8].copy_from_slice(&stat.czxid.to_be_bytes());
+    bytes[8..16].copy_from_slice(&stat.mzxid.to_be_bytes());
+    // Not the order of snapshots: pzxid is third here and last there.
+    bytes[16..24].copy_from_slice(&stat.pzxid.to_be_bytes());
+    bytes[24..32].copy_from_slice(&stat.ctime.to_be_bytes());
+    bytes[32..40].copy_from_slice(&stat.mtime.to_be_bytes());
+    bytes[40..44].copy_from_slice(&stat.version.to_be_bytes());
+    bytes[44..48].copy_from_slice(&stat.cversion.to_be_bytes());
+    bytes[48..52].copy_from_slice(&stat.aversion.to_be_bytes());
+    bytes[52..60].copy_from_slice(&stat.ephemeral_owner.to_be_bytes());
+    bytes
 }
 
 /// The digest of the tree right after a transaction.

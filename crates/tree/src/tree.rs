@@ -281,13 +281,12 @@ impl Tree {
         // Of a directory the stat changes with every child, and path and data seldom.
         let known = node.digest_prefix().map(NodePrefix::from_crc);
         let prefix = known.unwrap_or_else(|| NodePrefix::of(path, node.data()));
-        let (before, stat) = (node.digest(), node.stat());
-        self.set_digest(slot, before, prefix, &stat);
+        let (before, digest) = (node.digest(), prefix.digest(&node.stat()));
+        self.set_digest(slot, before, (prefix, digest));
     }
 
     /// A node has this digest now.
-    pub(crate) fn set_digest(&mut self, slot: Slot, before: u32, prefix: NodePrefix, stat: &StatPersisted) {
-        let digest = prefix.digest(stat);
+    pub(crate) fn set_digest(&mut self, slot: Slot, before: u32, (prefix, digest): (NodePrefix, u32)) {
         self.digests.replace(before, digest);
         self.arena.set_digest(slot, digest, prefix.crc().unwrap_or_default());
     }
@@ -296,7 +295,10 @@ impl Tree {
 /// The parent, the empty path for the root, and the name. `None` for text without a slash and for names that are
 /// empty, the root among them.
 pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
-    path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
+    // By hand: names are short, and the search of the library begins with aligning itself.
+    let slash = path.bytes().rposition(|byte| byte == b'/')?;
+    let name = &path[slash + 1..];
+    (!name.is_empty()).then(|| (&path[..slash], name))
 }
 
 /// What a node adds to the data size.

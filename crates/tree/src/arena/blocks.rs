@@ -69,6 +69,8 @@ pub(super) struct Blocks {
     singles: Slab<Box<[u8]>>,
     /// Kept for its allocation.
     scratch: Vec<u8>,
+    /// The bytes of the page given back last: while the lengths of records change, pages go and come.
+    spare: Option<Box<[u8]>>,
 }
 
 impl Blocks {
@@ -79,10 +81,12 @@ impl Blocks {
             with_room: vec![Vec::new(); classes],
             singles: Slab::new(),
             scratch: Vec::new(),
+            spare: None,
         }
     }
 
     /// The bytes of a block, which may be more than were asked for.
+    #[inline]
     pub(super) fn get(&self, block: BlockRef) -> &[u8] {
         match place(block) {
             Place::Single(at) => &self.singles[at],
@@ -195,7 +199,7 @@ impl Blocks {
 
     /// Gives the page back, with whatever is still in it.
     pub(super) fn end_move(&mut self, SparsePage(at): SparsePage) {
-        self.pages.remove(at);
+        self.spare = Some(self.pages.remove(at).bytes);
     }
 
     /// Another block with the same bytes.
@@ -212,7 +216,7 @@ impl Blocks {
     fn add_page(&mut self, class: usize) -> u32 {
         let with_room = &mut self.with_room[class];
         let page = Page {
-            bytes: vec![0; PAGE_LEN].into_boxed_slice(),
+            bytes: self.spare.take().unwrap_or_else(|| vec![0; PAGE_LEN].into_boxed_slice()),
             len: class_len(class) as u16,
             class: class as u8,
             used: 0,
@@ -231,6 +235,7 @@ enum Place {
     Single(u32),
 }
 
+#[inline]
 fn place(block: BlockRef) -> Place {
     if block.0 & SINGLE == 0 {
         Place::Shared { page: block.0 >> INDEX_BITS, index: (block.0 & ((1 << INDEX_BITS) - 1)) as usize }

@@ -118,16 +118,15 @@ impl Arena {
     /// The node at this slot, if there is one.
     pub(crate) fn try_look(&self, slot: Slot) -> Option<Look<'_>> {
         let &block = self.records.get(slot.0)?;
-        (block != BlockRef::NONE).then(|| self.look_at(slot, block))
+        (block != BlockRef::NONE).then(|| self.look_at(slot, self.record(block)))
     }
 
     /// A node.
     pub(crate) fn look(&self, slot: Slot) -> Look<'_> {
-        self.look_at(slot, self.records[slot.0])
+        self.look_at(slot, self.record(self.records[slot.0]))
     }
 
-    fn look_at(&self, slot: Slot, block: BlockRef) -> Look<'_> {
-        let record = self.record(block);
+    fn look_at<'a>(&'a self, slot: Slot, record: Record<'a>) -> Look<'a> {
         let extra = record.extra().map(|place| &self.extras[place]);
         Look { slot, record, extra }
     }
@@ -141,17 +140,25 @@ impl Arena {
         RecordMut(self.blocks.get_mut(self.records[slot.0]))
     }
 
-    fn search(&self, path: &str) -> Option<(Slot, BlockRef)> {
+    fn search(&self, path: &str) -> Option<(Slot, Record<'_>)> {
         if matches!(path, "" | "/") {
-            return Some((Slot::ROOT, self.records[Slot::ROOT.0]));
+            return Some((Slot::ROOT, self.record(self.records[Slot::ROOT.0])));
         }
-        self.index.find(self.key.hash(path.as_bytes()), |block| self.is_at(block, path.as_bytes()))
+        let mut found = None;
+        let (slot, _) = self.index.find(self.key.hash(path.as_bytes()), |block| {
+            let record = self.record(block);
+            let is_it = self.is_at(record, path.as_bytes());
+            if is_it {
+                found = Some(record);
+            }
+            is_it
+        })?;
+        Some((slot, found?))
     }
 
     /// Whether this is the record of the node at a path: its name ends the path, its parent's stands before that, and so
     /// on up to the root.
-    fn is_at(&self, block: BlockRef, mut path: &[u8]) -> bool {
-        let mut record = self.record(block);
+    fn is_at<'a>(&'a self, mut record: Record<'a>, mut path: &[u8]) -> bool {
         loop {
             let name = record.name();
             // Compared from the end by hand: the slash and the name are one stretch.
@@ -175,7 +182,7 @@ impl Arena {
 
     /// A look at the node at a path; the empty path is the root.
     pub(crate) fn look_up(&self, path: &str) -> Option<Look<'_>> {
-        self.search(path).map(|(slot, block)| self.look_at(slot, block))
+        self.search(path).map(|(slot, record)| self.look_at(slot, record))
     }
 
     /// Adds a child that is not there yet. Its `path` is the parent's, a slash and the name.
@@ -271,58 +278,42 @@ impl Arena {
     /// The whole path; the root's is empty.
     pub(crate) fn path(&self, slot: Slot) -> String {
         let mut path = Vec::new();
-        self.put_path(self.records[slot.0], &mut path);
+        self.put_path(slot, &mut path);
         String::from_utf8(path).expect("every name comes from a text")
     }
 
-    /// Appends the path of the node with this record.
-    fn put_path(&self, block: BlockRef, out: &mut Vec<u8>) {
-        // Names of a record and of those above it, up to the root, whose name alone is empty.
-        let names = || {
-            let mut next = Some(block);
-            core::iter::from_fn(move || {
-                let record = self.record(next?);
-                let name = record.name();
-                next = (!name.is_empty()).then(|| self.records[record.parent().0]);
-                (!name.is_empty()).then_some(name)
-            })
-        };
-        let mut end = out.len() + names().map(|name| name.len() + 1).sum::<usize>();
-        out.resize(end, b'/');
-        for name in names() {
-            out[end - name.len()..end].copy_from_slice(name);
-            end -= name.len() + 1;
+    /// Appends the path of a node.
+    fn put_path(&self, slot: Slot, out: &mut Vec<u8>) {
+        let (start, mut at) = (out.len(), slot);
+        // Upwards and backwards, then turned round: so the names are read once.
+        while at != Slot::ROOT {
+            let record = self.record(self.records[at.0]);
+            out.extend(record.name().iter().rev());
+            out.push(b'/');
+            at = record.parent();
         }
-    }
-
-    fn hash_of(&mut self, block: BlockRef) -> u64 {
-        let mut path = core::mem::take(&mut self.scratch);
-        path.clear();
-        self.put_path(block, &mut path);
-        let hash = self.key.hash(&path);
-        self.scratch = path;
-        hash
+        out[start..].reverse();
     }
 
     /// Replaces the data, and nothing of the stat.
     pub(crate) fn set_data(&mut self, slot: Slot, data: Option<&[u8]>) {
         let changed = self.record(self.records[slot.0]).variable().changed;
-        self.rewrite(slot, data, changed);
+        self.rewrite(slot, &self.path(slot), data, changed);
     }
 
-    /// Replaces the data and what a change of it sets.
+    /// Replaces the data of the node at `path` and what a change of it sets.
     pub(crate) fn change_data(
         &mut self,
-        slot: Slot,
+        (slot, path): (Slot, &str),
         data: Option<&[u8]>,
         mzxid: i64,
         mtime: i64,
         version: i32,
     ) {
-        self.rewrite(slot, data, Some(Changed { mzxid, mtime, version }));
+        self.rewrite(slot, path, data, Some(Changed { mzxid, mtime, version }));
     }
 
-    fn rewrite(&mut self, slot: Slot, data: Option<&[u8]>, changed: Option<Changed>) {
+    fn rewrite(&mut self, slot: Slot, path: &str, data: Option<&[u8]>, changed: Option<Changed>) {
         let block = self.records[slot.0];
         let record = Record::new(self.blocks.get(block));
         if let Some(place) = record.extra() {
@@ -342,28 +333,38 @@ impl Arena {
         record[..Fixed::LEN].copy_from_slice(&fixed);
         variable.write(record);
         self.records[slot.0] = fresh;
-        let hash = self.hash_of(fresh);
-        self.index.replace(hash, block, fresh);
+        self.index.replace(self.key.hash(path.as_bytes()), block, fresh);
         self.free(block);
     }
 
     /// Frees a block nobody refers to any more, and moves the records of the page it leaves sparse.
     fn free(&mut self, block: BlockRef) {
         let Some(sparse) = self.blocks.remove(block) else { return };
+        // Siblings often lie together, so the path of the parent is kept from one to the next.
+        let (mut path, mut parent, mut parent_len) = (core::mem::take(&mut self.scratch), None, 0);
         for from in self.blocks.begin_move(sparse) {
             let to = self.blocks.copy(from);
+            let record = self.record(to);
+            if parent != Some(record.parent()) {
+                path.clear();
+                self.put_path(record.parent(), &mut path);
+                (parent, parent_len) = (Some(record.parent()), path.len());
+            }
+            path.truncate(parent_len);
+            path.push(b'/');
+            path.extend_from_slice(record.name());
             // The root is the one node the index does not have.
-            let hash = self.hash_of(to);
-            let slot = self.index.replace(hash, from, to).unwrap_or(Slot::ROOT);
+            let slot = self.index.replace(self.key.hash(&path), from, to).unwrap_or(Slot::ROOT);
             self.records[slot.0] = to;
         }
+        self.scratch = path;
         self.blocks.end_move(sparse);
     }
 
     /// Replaces the stat and the data of the root, whose czxid decides nothing.
     pub(crate) fn set_root(&mut self, data: Option<&[u8]>, stat: &StatPersisted) {
         self.record_mut(Slot::ROOT).set_creation(stat.czxid, stat.ctime);
-        self.rewrite(Slot::ROOT, data, changed(stat));
+        self.rewrite(Slot::ROOT, "", data, changed(stat));
         self.set_child_counts(Slot::ROOT, stat.cversion, stat.pzxid);
         self.set_aversion(Slot::ROOT, stat.aversion);
         let place = self.extra_place(Slot::ROOT);

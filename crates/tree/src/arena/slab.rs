@@ -63,6 +63,8 @@ impl<T: Default> Slab<T> {
 
 impl<T> core::ops::Index<u32> for Slab<T> {
     type Output = T;
+
+    #[inline]
     fn index(&self, at: u32) -> &T {
         &self.pages[at as usize / PAGE_LEN][at as usize % PAGE_LEN]
     }
