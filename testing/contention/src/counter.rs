@@ -46,7 +46,8 @@ pub(crate) fn values(
     })
 }
 
-fn with_client<T>(
+/// Does something with a client of the first server, again if need be.
+pub(crate) fn with_client<T>(
     ensemble: &Ensemble,
     work: impl Fn(&mut RawClient) -> std::io::Result<T>,
 ) -> Result<T, Failure> {

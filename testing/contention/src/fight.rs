@@ -13,6 +13,7 @@ use crate::counter;
 use crate::crew::{Done, Library, Worker};
 use crate::faults::{Faults, Happened, Victims};
 use crate::gate::Gates;
+use crate::line;
 use crate::scenario::{SETS_BARRIERS, Scenario};
 use crate::witness::Witness;
 
@@ -21,6 +22,12 @@ const FINISH_MAX: Duration = Duration::from_secs(40);
 
 /// One event for each release, and a few for those who came while they asked.
 const HERD_ABOVE: f64 = 1.1;
+
+/// So many turns, taken by chance, do not spare one of three processes.
+const MANY_TURNS: u64 = 30;
+
+/// Enough for everybody to have a turn, whatever happens.
+const LONG: Duration = Duration::from_secs(15);
 
 /// Where it takes place.
 #[derive(Debug)]
@@ -57,6 +64,10 @@ pub(crate) struct Outcome {
     pub(crate) errors: u64,
     /// Broken promises.
     pub(crate) wrong: Vec<String>,
+    /// Somebody did not come to an end.
+    pub(crate) is_stuck: bool,
+    /// Why that says nothing: a client that is not ours has forgotten that it stands in line.
+    pub(crate) forgotten: Option<String>,
     /// What our own contenders said, when there are any.
     pub(crate) log: String,
 }
@@ -110,7 +121,14 @@ impl Arena<'_> {
         self.ensemble.wait_serving()?;
         let events = self.rough.events() + self.smooth.events() - events;
         let values = counter::values(self.ensemble, &root, scenario)?;
-        Ok(self.judge(scenario, happened, &done, (events, &values)))
+        let mut outcome = self.judge(scenario, happened, &done, (events, &values));
+        outcome.is_stuck = done.iter().any(|(_, done)| done.is_err());
+        if outcome.is_stuck {
+            let line = line::read(self.ensemble, &root)?;
+            outcome.forgotten = line::forgotten(&line);
+            outcome.wrong.extend(line.iter().map(|stander| format!("in line: {stander:?}")));
+        }
+        Ok(outcome)
     }
 
     fn order(
@@ -180,17 +198,24 @@ impl Arena<'_> {
                 *turns.entry(library).or_default() += count;
             }
         }
-        // Under faults the time may not do for each client, but for one of each process.
+        let all: u64 = turns.values().sum();
+        // Under faults the time may not do for each client, but for one of each process: of ours, unless servers were away
+        // for most of it, and of others, who may take seconds to connect again, if it is long.
         let calm = scenario.faults == Faults::default();
+        let is_due = |library| match library {
+            _ if calm || all == 0 => true,
+            Library::Rust => all >= MANY_TURNS,
+            Library::Curator | Library::Kazoo => self.time >= LONG,
+        };
         for &(at, _) in done {
             let name = &self.workers[at].name;
             let had = |client: &usize| book.turns().contains_key(&format!("{name}/{client}"));
             let wanted = if calm { self.clients } else { 1 };
-            if scenario.is_fair() && (0..self.clients).filter(had).count() < wanted {
+            let due = scenario.is_fair() && is_due(self.workers[at].library);
+            if due && (0..self.clients).filter(had).count() < wanted {
                 wrong.push(format!("contenders of {name} never had a turn"));
             }
         }
-        let all: u64 = turns.values().sum();
         let events_per_turn = events as f64 / all.max(1) as f64;
         // Our holders hear of their own node, too.
         let ours = turns.get(&Library::Rust).copied().unwrap_or(0);
@@ -211,6 +236,8 @@ impl Arena<'_> {
             excused: verdict.excused,
             errors,
             wrong,
+            is_stuck: false,
+            forgotten: None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod crew;
 mod faults;
 mod fight;
 mod gate;
+mod line;
 mod rehearse;
 mod report;
 mod scenario;
@@ -92,6 +93,9 @@ enum Servers {
 /// How long a scenario lasts when all of them are to take less than three minutes.
 const QUICK: Duration = Duration::from_millis(3500);
 
+/// How often a scenario may end with nothing learned, because a client that is not ours held up everybody.
+const ATTEMPTS: usize = 3;
+
 /// What ends a run.
 pub(crate) type Failure = Box<dyn Error>;
 
@@ -136,12 +140,20 @@ fn run(args: &RunArgs) -> Result<bool, Failure> {
         if args.servers == servers || args.servers == Servers::Both {
             let mut stage = Stage::set(args, servers)?;
             for (number, scenario) in args.scenarios(servers).iter().enumerate() {
-                let outcome = stage.arena(args, None).fight(scenario, number)?;
-                let stuck = outcome.wrong.iter().any(|wrong| wrong.contains("stuck"));
-                report.add(servers.name(), scenario, outcome)?;
-                if stuck {
-                    // What has not finished would disturb the next.
-                    stage.workers = start_workers(args, &stage.genuine, &stage.witness, stage.home())?;
+                for attempt in 1.. {
+                    let outcome = stage.arena(args, None).fight(scenario, 100 * attempt + number)?;
+                    if outcome.is_stuck {
+                        // What has not finished would disturb the next.
+                        stage.restart_workers(args)?;
+                    }
+                    if attempt < ATTEMPTS
+                        && let Some(who) = &outcome.forgotten
+                    {
+                        report.again(servers.name(), scenario, who)?;
+                        continue;
+                    }
+                    report.add(servers.name(), scenario, outcome)?;
+                    break;
                 }
             }
         }
@@ -210,6 +222,12 @@ impl Stage {
     /// Where logs go.
     fn home(&self) -> &std::path::Path {
         self.ensemble.server(1).home()
+    }
+
+    /// Replaces all contenders.
+    pub(crate) fn restart_workers(&mut self, args: &RunArgs) -> Result<(), Failure> {
+        self.workers = start_workers(args, &self.genuine, &self.witness, self.home())?;
+        Ok(())
     }
 
     fn arena(&mut self, args: &RunArgs, sabotage: Option<(String, String)>) -> Arena<'_> {

@@ -17,6 +17,9 @@ const CHEATS: &[(&str, &str, &str)] = &[
     ("barrier", "barrier", "passed"),
 ];
 
+/// How often a cheat is tried: on a busy machine it may have no turn to cheat in.
+const ATTEMPTS: usize = 3;
+
 /// Lets a contender of kazoo cheat in every way, one after the other. True when each was noticed.
 pub(crate) fn run(args: &RunArgs) -> Result<bool, Failure> {
     let servers = if args.servers == Servers::Genuine { Servers::Genuine } else { Servers::Zabra };
@@ -29,16 +32,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, Failure> {
         let scenarios = wanted.scenarios(servers);
         let scenario = scenarios.first().ok_or("a scenario to cheat in")?;
         let sabotage = (format!("{}-1", Library::Kazoo.name()), cheat.to_owned());
-        let outcome = stage.arena(&args, Some(sabotage)).fight(scenario, number)?;
-        let found = outcome.wrong.iter().find(|wrong| wrong.contains(expected));
-        match found {
-            Some(found) => writeln!(out, "found  {title:14} {cheat:14} {found}")?,
-            None => {
-                let other = outcome.wrong.first();
-                writeln!(out, "MISSED {title:14} {cheat:14} found only {other:?}")?;
+        let mut caught = false;
+        for attempt in 1..=ATTEMPTS {
+            let outcome =
+                stage.arena(&args, Some(sabotage.clone())).fight(scenario, 100 * attempt + number)?;
+            if outcome.is_stuck {
+                stage.restart_workers(&args)?;
             }
+            if let Some(found) = outcome.wrong.iter().find(|wrong| wrong.contains(expected)) {
+                writeln!(out, "found  {title:14} {cheat:14} {found}")?;
+                caught = true;
+                break;
+            }
+            let other = outcome.wrong.first();
+            writeln!(out, "MISSED {title:14} {cheat:14} found only {other:?}")?;
         }
-        all &= found.is_some();
+        all &= caught;
     }
     Ok(all)
 }

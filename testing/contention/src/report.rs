@@ -44,7 +44,7 @@ impl Report {
                 "excused"
             )?;
         }
-        let Outcome { turns, happened, events_per_turn, stale, excused, errors, wrong, log } = outcome;
+        let Outcome { turns, happened, events_per_turn, stale, excused, errors, wrong, log, .. } = outcome;
         let turns = |library: Library| match turns.get(&library) {
             Some(turns) => turns.to_string(),
             None => "-".to_owned(),
@@ -73,6 +73,12 @@ impl Report {
         }
         *(if wrong.is_empty() { &mut self.passed } else { &mut self.failed }) += 1;
         Ok(())
+    }
+
+    /// Tells why a scenario says nothing, and is played again.
+    pub(crate) fn again(&self, servers: &str, scenario: &Scenario, forgotten: &str) -> Result<(), Failure> {
+        let mut out = io::stdout();
+        Ok(writeln!(out, "{servers:8} {:26} again, as nobody got past {forgotten}", scenario.title())?)
     }
 
     /// The last line; whether all is well.

@@ -53,7 +53,7 @@ impl Contender<'_> {
     }
 
     async fn lock(&self) -> Result<(), Failure> {
-        let mutex = Mutex::new(&self.client, self.root)?;
+        let mutex = Mutex::new(&self.client, self.root)?.with_data(self.who.to_owned());
         while self.goes_on() {
             match mutex.acquire().await {
                 Ok(guard) => {
@@ -67,7 +67,7 @@ impl Contender<'_> {
     }
 
     async fn rwlock(&self) -> Result<(), Failure> {
-        let locks = RwLock::new(&self.client, self.root)?;
+        let locks = RwLock::new(&self.client, self.root)?.with_data(self.who.to_owned());
         while self.goes_on() {
             let writes = fastrand::u32(0..3) == 0;
             let entering = if writes { locks.write().acquire() } else { locks.read().acquire() };
@@ -84,7 +84,7 @@ impl Contender<'_> {
 
     async fn semaphore(&self) -> Result<(), Failure> {
         let leases = usize::try_from(self.order.number("leases"))?;
-        let semaphore = Semaphore::new(&self.client, self.root, leases)?;
+        let semaphore = Semaphore::new(&self.client, self.root, leases)?.with_data(self.who.to_owned());
         let mode = format!("n{leases}");
         while self.goes_on() {
             match semaphore.acquire_within(PATIENCE).await {
