@@ -39,7 +39,7 @@ const SHAPES: [Shape; 2] = [
 fn takes(effort: &Effort) -> Duration {
     // A million nodes: filling, two starts, and the rounds of starting.
     let millions = effort.nodes as f64 / 1e6;
-    let each = 8.0 + millions * (60.0 + 9.0 * effort.rounds as f64);
+    let each = 8.0 + millions * (40.0 + 8.0 * effort.rounds as f64);
     Duration::from_secs_f64(each * SHAPES.len() as f64)
 }
 

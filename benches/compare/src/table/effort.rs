@@ -44,8 +44,8 @@ impl Effort {
             Self {
                 quick,
                 rounds: 5,
-                settle: ms(400),
-                measure: ms(2000),
+                settle: ms(300),
+                measure: ms(1500),
                 warm_up: ms(15_000),
                 nodes: 1_000_000,
                 sessions: 5000,
@@ -63,7 +63,7 @@ impl Effort {
     /// About how long so many contests take, each measured in all rounds on so many sides.
     pub(crate) fn contests(&self, contests: u32, sides: u32) -> Duration {
         // Connecting, making the workload, and taking what is still on its way.
-        let beside = Duration::from_millis(150);
+        let beside = Duration::from_millis(100);
         (self.settle + self.measure + beside) * contests * sides * self.rounds as u32
     }
 }
