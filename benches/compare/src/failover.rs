@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -37,9 +37,9 @@ const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is killed and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Ensembles, measured in turn: zabra, genuine, or mixed (two Zabra servers and a genuine one).
-    #[arg(long, value_delimiter = ',', default_value = "zabra,genuine,mixed")]
-    ensembles: Vec<String>,
+    /// Ensembles, measured in turn: zabra, genuine, or mixed.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "zabra,genuine,mixed")]
+    ensembles: Vec<Kind>,
     /// Servers of an ensemble.
     #[arg(long, default_value_t = 3)]
     servers: u8,
@@ -57,9 +57,30 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What an ensemble is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// Zabra servers
+    Zabra,
+    /// genuine servers
+    Genuine,
+    /// a genuine server for every two of Zabra
+    Mixed,
+}
+
+impl Kind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Zabra => "zabra",
+            Self::Genuine => "genuine",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// An ensemble and what was measured on it.
 struct Subject {
-    name: String,
+    name: &'static str,
     ensemble: Ensemble,
     gaps: Vec<Duration>,
 }
@@ -67,8 +88,10 @@ struct Subject {
 /// Runs it and prints what was measured.
 pub(crate) fn failover(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mut subjects = Vec::new();
-    for name in &args.ensembles {
-        subjects.push(Subject { name: name.clone(), ensemble: start(name, args)?, gaps: Vec::new() });
+    for &kind in &args.ensembles {
+        writeln!(io::stderr(), "starting {}", kind.name())?;
+        let ensemble = start(kind, args.servers, args.nodes, args.data_root.as_deref())?;
+        subjects.push(Subject { name: kind.name(), ensemble, gaps: Vec::new() });
     }
     let (begun, busy_before) = (Instant::now(), busy()?);
     for number in 1..=args.trials {
@@ -131,37 +154,45 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-fn start(name: &str, args: &Args) -> Result<Ensemble, Box<dyn Error>> {
-    let millions = u32::try_from(args.nodes.div_ceil(1_000_000))?;
+/// Starts an ensemble with so many nodes of 100 bytes, and waits until it serves.
+///
+/// # Errors
+/// It does not.
+pub(crate) fn start(
+    kind: Kind,
+    servers: u8,
+    nodes: usize,
+    data_root: Option<&Path>,
+) -> Result<Ensemble, Box<dyn Error>> {
+    let millions = u32::try_from(nodes.div_ceil(1_000_000))?;
     let jvm = JvmOptions::production(HEAP_MIB + millions * HEAP_PER_MILLION_MIB);
     let genuine = || -> Result<Program, Box<dyn Error>> { Ok(Genuine::find()?.program(&jvm)) };
-    let program = if name == "genuine" { genuine()? } else { zabra_program()? };
+    let program = if kind == Kind::Genuine { genuine()? } else { zabra_program()? };
     let mut server = ServerSpec::new(program).with("maxSessionTimeout", "60000");
-    server.data_root.clone_from(&args.data_root);
+    server.data_root = data_root.map(Path::to_path_buf);
     // Ticks as in the sample configuration.
-    let mut ensemble = EnsembleSpec::new(server, args.servers).with("tickTime", "2000").create()?;
-    match name {
-        "zabra" | "genuine" => {}
-        "mixed" => {
-            for member in ensemble.members_mut().filter(|member| member.id() % 3 == 0) {
-                member.set_program(genuine()?);
-            }
+    let mut ensemble = EnsembleSpec::new(server, servers).with("tickTime", "2000").create()?;
+    if kind == Kind::Mixed {
+        for member in ensemble.members_mut().filter(|member| member.id() % 3 == 0) {
+            member.set_program(genuine()?);
         }
-        other => return Err(format!("{other:?} is neither zabra, genuine nor mixed").into()),
     }
     ensemble.start()?;
     let leader = ensemble.wait_leader()?;
     let address = ensemble.server(leader).addr();
     let (mut client, _) = RawClient::connect(address, 10_000)?;
     client.call(&RawRequest::create(NODE, b"", 0))?;
-    if args.nodes > 0 {
-        writeln!(io::stderr(), "filling {name}")?;
-        fill(address, args.nodes, 100)?;
+    if nodes > 0 {
+        fill(address, nodes, 100)?;
     }
     Ok(ensemble)
 }
 
-fn trial(ensemble: &mut Ensemble) -> Result<Duration, Box<dyn Error>> {
+/// Kills the leader once everybody serves, and returns how long nothing was written.
+///
+/// # Errors
+/// Nothing is written for a minute.
+pub(crate) fn trial(ensemble: &mut Ensemble) -> Result<Duration, Box<dyn Error>> {
     ensemble.start()?;
     let leader = ensemble.wait_leader()?;
     let survivors: Vec<SocketAddr> = ensemble

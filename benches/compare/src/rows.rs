@@ -2,9 +2,14 @@
 
 mod children;
 mod ensemble;
+mod failover;
 mod load;
 mod operations;
+mod sessions;
+mod snapshots;
+mod switches;
 mod tree;
+mod watches;
 
 use crate::Failure;
 use crate::table::{Effort, Runner};
@@ -23,4 +28,14 @@ pub(crate) struct Part {
 }
 
 /// All of them, in the order they are measured.
-pub(crate) const PARTS: &[Part] = &[operations::PART, children::PART, tree::PART, ensemble::PART];
+pub(crate) const PARTS: &[Part] = &[
+    operations::PART,
+    children::PART,
+    watches::PART,
+    sessions::PART,
+    tree::PART,
+    snapshots::PART,
+    failover::PART,
+    ensemble::PART,
+    switches::PART,
+];

@@ -25,30 +25,11 @@ pub(crate) struct Args {
     /// genuine or zabra: it is started three times on the same data.
     #[arg(long, default_value = "zabra")]
     server: String,
-    /// Nodes in the tree.
-    #[arg(long, default_value_t = 1_000_000)]
-    nodes: usize,
-    /// Bytes of data in a node.
-    #[arg(long, default_value_t = 100)]
-    size: usize,
-    /// Connections.
-    #[arg(long, default_value_t = 8)]
-    connections: usize,
-    /// Requests in a second, on all connections together.
-    #[arg(long, default_value_t = 1000.0)]
-    rate: f64,
-    /// Reads in a hundred requests.
-    #[arg(long, default_value_t = 50)]
-    reads: usize,
+    #[command(flatten)]
+    load: Load,
     /// Writes after which the next snapshot is due, if the last one is finished.
     #[arg(long, default_value_t = 200)]
     snap_every: u64,
-    /// Seconds of each phase that do not count.
-    #[arg(long, default_value_t = 10.0)]
-    warm_up: f64,
-    /// Seconds of each phase that count.
-    #[arg(long, default_value_t = 20.0)]
-    seconds: f64,
     /// A system property for the server, as forceSync=no, which leaves the disk's syncs out of the picture.
     #[arg(long, value_name = "KEY=VALUE")]
     property: Vec<String>,
@@ -60,15 +41,41 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What is asked of a tree.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Load {
+    /// Nodes in the tree.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) nodes: usize,
+    /// Bytes of data in a node.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) size: usize,
+    /// Connections.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) connections: usize,
+    /// Requests in a second, on all connections together.
+    #[arg(long, default_value_t = 1000.0)]
+    pub(crate) rate: f64,
+    /// Reads in a hundred requests.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) reads: usize,
+    /// Seconds of each phase that do not count.
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) warm_up: f64,
+    /// Seconds of each phase that count.
+    #[arg(long, default_value_t = 20.0)]
+    pub(crate) seconds: f64,
+}
+
 /// One of the two phases.
 #[derive(Debug)]
-struct Phase {
+pub(crate) struct Phase {
     name: &'static str,
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What the server says of its disk.
     disk: Disk,
     /// Processors that other programs kept busy.
-    foreign_cpus: f64,
+    pub(crate) foreign_cpus: f64,
     /// Memory of the server afterwards, in bytes.
     resident: u64,
 }
@@ -83,8 +90,8 @@ pub(crate) fn snapshots(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn
         Ok::<_, String>(spec.with_property(&format!("zookeeper.{key}"), value))
     })?;
     let mut server = with_snap_count(spec, NEVER).start()?;
-    progress(&format!("filling {} nodes", args.nodes));
-    fill(server.addr(), args.nodes, args.size)?;
+    progress(&format!("filling {} nodes", args.load.nodes));
+    fill(server.addr(), args.load.nodes, args.load.size)?;
     let every = if args.server == "zabra" { args.snap_every / ZABRA_PATIENCE } else { args.snap_every };
     let mut phases = Vec::new();
     for (name, snap_count) in [("no snapshots", NEVER), ("snapshots", every)] {
@@ -92,13 +99,13 @@ pub(crate) fn snapshots(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn
         *server.spec_mut() = with_snap_count(server.spec_mut().clone(), snap_count);
         // A fresh process for each, so that neither is warmer than the other.
         server.restart()?;
-        phases.push(phase(name, args, &server)?);
+        phases.push(phase(name, &args.load, &server)?);
     }
     if args.json {
         let phases: Vec<_> = phases.iter().map(Phase::json).collect();
         let all = json!({
-            "server": args.server, "nodes": args.nodes, "data_len": args.size, "rate": args.rate,
-            "reads_percent": args.reads, "connections": args.connections, "seconds": args.seconds,
+            "server": args.server, "nodes": args.load.nodes, "data_len": args.load.size, "rate": args.load.rate,
+            "reads_percent": args.load.reads, "connections": args.load.connections, "seconds": args.load.seconds,
             "load_average": load_average(), "phases": phases,
         });
         writeln!(out, "{all:#}")?;
@@ -112,7 +119,15 @@ fn with_snap_count(spec: ServerSpec, count: u64) -> ServerSpec {
     spec.with_property("zookeeper.snapCount", &count.to_string())
 }
 
-fn phase(name: &'static str, args: &Args, server: &ServerProcess) -> Result<Phase, Box<dyn Error>> {
+/// Asks a server for as long as the load says.
+///
+/// # Errors
+/// It does not answer.
+pub(crate) fn phase(
+    name: &'static str,
+    args: &Load,
+    server: &ServerProcess,
+) -> Result<Phase, Box<dyn Error>> {
     let process = Process::new(server.pid().ok_or("the server does not run")?);
     let timetable = Timetable {
         connections: args.connections,
@@ -181,11 +196,17 @@ impl Disk {
 }
 
 impl Phase {
+    /// Snapshots finished since the server started.
+    pub(crate) const fn snapshots(&self) -> u64 {
+        self.disk.snapshots
+    }
+
     fn classes(&self) -> [(&'static str, &Histogram<u64>); 2] {
         [("get", &self.outcome.reads), ("set", &self.outcome.writes)]
     }
 
-    fn json(&self) -> Value {
+    /// Everything.
+    pub(crate) fn json(&self) -> Value {
         let latencies =
             self.classes().map(|(op, histogram)| (op.to_owned(), Percentiles::of(histogram).json()));
         json!({
@@ -208,11 +229,11 @@ fn table(args: &Args, phases: &[Phase], out: &mut impl Write) -> io::Result<()> 
         out,
         "{}: {} nodes of {} B; {} requests/s on {} connections, {}% gets; load average {}",
         args.server,
-        args.nodes,
-        args.size,
-        args.rate,
-        args.connections,
-        args.reads,
+        args.load.nodes,
+        args.load.size,
+        args.load.rate,
+        args.load.connections,
+        args.load.reads,
         load_average()
     )?;
     writeln!(out, "latency in ms               p50       p99     p99.9       max")?;

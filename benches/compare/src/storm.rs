@@ -5,6 +5,7 @@ use crate::contender::{Contender, Source};
 use serde_json::json;
 use std::error::Error;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zabra_load::requests::{self, create, set};
@@ -13,6 +14,7 @@ use zabra_load::{
     require_connections, storm,
 };
 use zabra_proto::Request;
+use zabra_testkit::ServerProcess;
 use zabra_types::SessionId;
 
 /// The node that every session watches.
@@ -95,7 +97,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Error
     let process = contender.process().ok_or("the server's process is not known")?;
     let before = process.resident()?;
     let (connecting, held) =
-        come(&contender, process, &vec![SessionId::NONE; args.sessions], args.timeout_ms)?;
+        come(contender.addr, process, &vec![SessionId::NONE; args.sessions], args.timeout_ms)?;
     let bytes_per_session = (process.resident()? as f64 - before as f64) / args.sessions.max(1) as f64;
     let sessions = held.sessions;
     let mut engine = Engine::over(held.streams, 1)?;
@@ -105,10 +107,9 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Error
     };
     let fan_out = fan_out(&contender, process, &mut engine, args.sessions)?;
     drop(engine);
-    let restart = if contender.server.is_some() {
-        Some(restart(&mut contender, &sessions, args.timeout_ms)?)
-    } else {
-        None
+    let restart = match &mut contender.server {
+        Some(server) => Some(restart(server, &sessions, args.timeout_ms)?),
+        None => None,
     };
     let found = Found { connecting, bytes_per_session, fan_out, idle, restart };
     tell(&contender.name, args, &found, out)?;
@@ -117,13 +118,13 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Error
 
 /// Lets all clients come at once.
 pub(crate) fn come(
-    contender: &Contender,
+    addr: SocketAddr,
     process: Process,
     sessions: &[SessionId],
     timeout_ms: i32,
 ) -> io::Result<(Came, Storm)> {
     let cpu = process.cpu()?;
-    let storm = storm(contender.addr, sessions, timeout_ms)?;
+    let storm = storm(addr, sessions, timeout_ms)?;
     let cpu = process.cpu()?.saturating_sub(cpu);
     let came = Came {
         elapsed: storm.elapsed,
@@ -137,22 +138,21 @@ pub(crate) fn come(
 /// the others then, all at once.
 ///
 /// # Errors
-/// The contender was not started here, or a session is lost.
+/// The server does not start, or a session is lost.
 pub(crate) fn restart(
-    contender: &mut Contender,
+    server: &mut ServerProcess,
     sessions: &[SessionId],
     timeout_ms: i32,
 ) -> Result<Restart, Box<dyn Error>> {
-    let addr = contender.addr;
-    let server = contender.server.as_mut().ok_or("only a server that was started here can be restarted")?;
+    let addr = server.addr();
     let (&scout, others) = sessions.split_first().ok_or("there are no sessions")?;
     server.kill()?;
     server.spawn()?;
     let begun = Instant::now();
     let _scout = first_back(addr, scout, timeout_ms)?;
     let first = begun.elapsed();
-    let process = contender.process().ok_or("the server's process is not known")?;
-    let (rest, _) = come(contender, process, others, timeout_ms)?;
+    let process = Process::new(server.pid().ok_or("the server does not run")?);
+    let (rest, _) = come(addr, process, others, timeout_ms)?;
     Ok(Restart { first, rest })
 }
 
@@ -193,15 +193,21 @@ fn idle(
     let silent = share(process.cpu()?.saturating_sub(cpu), begun.elapsed());
     let every = Duration::from_millis(u64::try_from(args.timeout_ms)?) / PINGS_PER_TIMEOUT;
     let (cpu, begun) = (process.cpu()?, Instant::now());
+    ping(held, args.sessions, every, span)?;
+    Ok((silent, share(process.cpu()?.saturating_sub(cpu), begun.elapsed())))
+}
+
+/// Lets each session ping once in `every`, evenly, for this long.
+pub(crate) fn ping(held: &mut Engine, sessions: usize, every: Duration, span: Duration) -> io::Result<()> {
+    let begun = Instant::now();
     let mut pinged = 0;
     while begun.elapsed() < span {
         std::thread::sleep(PING_STEP);
-        let due = (begun.elapsed().as_secs_f64() / every.as_secs_f64() * args.sessions as f64) as usize;
-        let mut pings = Once::of(args.sessions, pinged..due, Request::Ping);
-        held.run(&mut pings, Until::Done, || ())?;
+        let due = (begun.elapsed().as_secs_f64() / every.as_secs_f64() * sessions as f64) as usize;
+        held.run(&mut Once::of(sessions, pinged..due, Request::Ping), Until::Done, || ())?;
         pinged = due;
     }
-    Ok((silent, share(process.cpu()?.saturating_sub(cpu), begun.elapsed())))
+    Ok(())
 }
 
 fn tell(name: &str, args: &Args, found: &Found, out: &mut impl Write) -> io::Result<()> {
