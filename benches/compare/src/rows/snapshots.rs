@@ -2,7 +2,7 @@
 
 use super::Part;
 use crate::Failure;
-use crate::side::{HEAP_LARGE_MIB, Side};
+use crate::side::Side;
 use crate::snapshots::{Load, Phase, phase};
 use crate::table::{Case, Effort, Round, Runner, Target};
 use serde_json::json;
@@ -16,6 +16,8 @@ pub(super) const PART: Part = Part { name: "Snapshots amid writes", rows: &[11],
 /// The slowest writes with snapshots: as a multiple of those without, and in milliseconds.
 const TIMES_MAX: f64 = 2.0;
 const MS_MAX: f64 = 5.0;
+/// Heap of a genuine server: as much again as a million nodes and a load need.
+const HEAP_MIB: u32 = 2048;
 /// Bytes of data in a node.
 const DATA_LEN: usize = 100;
 const CONNECTIONS: usize = 16;
@@ -62,7 +64,7 @@ fn run(runner: &mut Runner<'_>) -> Result<(), Failure> {
     ];
     let mut notes = Vec::new();
     runner.contest_of(1, &cases, &Side::SERVERS, |side, _| {
-        let mut server = with_limit(side.spec(HEAP_LARGE_MIB, &effort.data_root)?, None).start()?;
+        let mut server = with_limit(side.spec(HEAP_MIB, &effort.data_root)?, None).start()?;
         fill(server.addr(), effort.nodes, DATA_LEN)?;
         let rate = (peak(&server, side, effort)? * SHARE_OF_PEAK).min(RATE_MAX);
         let warm_up = if side == Side::Genuine { effort.warm_up } else { Duration::from_secs(2) };
@@ -123,7 +125,7 @@ fn peak(server: &ServerProcess, side: Side, effort: &Effort) -> Result<f64, Fail
         shape: Shape::of(Op::Set),
         connections: CONNECTIONS,
         depth: DEPTH,
-        warm_up: if side == Side::Genuine { effort.warm_up } else { effort.settle },
+        warm_up: effort.warm_up_of(side),
         measure: effort.measure,
     };
     let mut spread = Spread::new(effort.nodes, 0, DATA_LEN);

@@ -66,8 +66,7 @@ fn pair(
     let pair = Pair { with: set(without.clone()).start()?, without: without.start()? };
     for server in [&pair.with, &pair.without] {
         prepare(server.addr(), load.shape)?;
-        let measure = if side == Side::Genuine { effort.warm_up } else { effort.settle };
-        drive(server.addr(), &[], &Drive { measure, ..*load })?;
+        drive(server.addr(), &[], &Drive { measure: effort.warm_up_of(side), ..*load })?;
     }
     Ok(pair)
 }

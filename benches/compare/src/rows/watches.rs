@@ -47,7 +47,7 @@ fn one_change(runner: &mut Runner<'_>) -> Result<(), Failure> {
         runner.doing(&format!("gathering {count} watchers at {}", side.name()));
         let server = Alone::start(side, HEAP_MIB, &effort.data_root, 0)?;
         let mut audience = Audience::gather(server.addr(), count, 1)?;
-        let warm_up = if side == Side::Genuine { effort.warm_up } else { effort.settle };
+        let warm_up = effort.warm_up_of(side);
         let begun = Instant::now();
         while begun.elapsed() < warm_up {
             audience.watch()?;
