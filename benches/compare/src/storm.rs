@@ -28,7 +28,7 @@ const PINGS_PER_TIMEOUT: u32 = 3;
 const PING_STEP: Duration = Duration::from_millis(1);
 
 /// What to measure.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// genuine, zabra, or host:port.
     #[arg(long, default_value = "zabra")]
@@ -70,6 +70,8 @@ pub(crate) struct Came {
     pub(crate) cpu_per_session: Duration,
     /// How often a client was sent away.
     pub(crate) sent_away: u64,
+    /// How many were not answered by then and are left out; their time would be longer.
+    pub(crate) given_up: usize,
 }
 
 /// One change that all hear of.
@@ -100,6 +102,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<(), Box<dyn Error
         come(contender.addr, process, &vec![SessionId::NONE; args.sessions], args.timeout_ms)?;
     let bytes_per_session = (process.resident()? as f64 - before as f64) / args.sessions.max(1) as f64;
     let sessions = held.sessions;
+    // Who was given up does not count any more.
+    let args = &Args { sessions: sessions.len(), ..args.clone() };
     let mut engine = Engine::over(held.streams, 1)?;
     let idle = match args.idle {
         0 => None,
@@ -130,6 +134,7 @@ pub(crate) fn come(
         elapsed: storm.elapsed,
         cpu_per_session: cpu / u32::try_from(sessions.len().max(1)).map_err(io::Error::other)?,
         sent_away: storm.sent_away,
+        given_up: storm.given_up,
     };
     Ok((came, storm))
 }
@@ -220,6 +225,7 @@ fn tell(name: &str, args: &Args, found: &Found, out: &mut impl Write) -> io::Res
             "connect_ms": ms(connecting.elapsed),
             "cpu_us_per_session": micros(connecting.cpu_per_session),
             "sent_away": connecting.sent_away,
+            "given_up": connecting.given_up,
             "bytes_per_session": bytes_per_session.round(),
             "fan_out_ms": ms(fan_out.elapsed),
             "cpu_us_per_event": micros(fan_out.cpu_per_event),
@@ -229,16 +235,18 @@ fn tell(name: &str, args: &Args, found: &Found, out: &mut impl Write) -> io::Res
             "restart_rest_ms": restart.as_ref().map(|restart| ms(restart.rest.elapsed)),
             "restart_cpu_us_per_session": restart.as_ref().map(|restart| micros(restart.rest.cpu_per_session)),
             "restart_sent_away": restart.as_ref().map(|restart| restart.rest.sent_away),
+            "restart_given_up": restart.as_ref().map(|restart| restart.rest.given_up),
         });
         return writeln!(out, "{all:#}");
     }
     writeln!(out, "{name}: {} sessions at once", args.sessions)?;
     writeln!(
         out,
-        "  connecting   {:.0} ms, {:.1} us CPU and {bytes_per_session:.0} B a session, {} sent away",
+        "  connecting   {:.0} ms, {:.1} us CPU and {bytes_per_session:.0} B a session, {} sent away, {} given up",
         ms(connecting.elapsed),
         micros(connecting.cpu_per_session),
-        connecting.sent_away
+        connecting.sent_away,
+        connecting.given_up
     )?;
     if let Some((silent, pinging)) = idle {
         writeln!(
@@ -257,11 +265,12 @@ fn tell(name: &str, args: &Args, found: &Found, out: &mut impl Write) -> io::Res
     if let Some(Restart { first, rest }) = restart {
         writeln!(
             out,
-            "  restart      first back after {:.0} ms, the last {:.0} ms later, {:.1} us CPU a session, {} sent away",
+            "  restart      first back after {:.0} ms, the last {:.0} ms later, {:.1} us CPU a session, {} sent away, {} given up",
             ms(*first),
             ms(rest.elapsed),
             micros(rest.cpu_per_session),
-            rest.sent_away
+            rest.sent_away,
+            rest.given_up
         )?;
     }
     Ok(())

@@ -9,20 +9,25 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use zabra_types::SessionId;
 
-/// A server that answers nobody for so long has failed.
+/// A server that does not come back within this has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long clients are waited for. The last of those that a full backlog keeps out may knock at a genuine server for two
+/// minutes, ever more seldom.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the first client waits for an answer before it comes again.
 const FIRST_ANSWER_MAX: Duration = Duration::from_millis(200);
 
 /// What a storm came to.
 #[derive(Debug)]
 pub struct Storm {
-    /// The connections, in blocking mode; each has a session.
+    /// The connections of all that were answered, in blocking mode; each has a session.
     pub streams: Vec<std::net::TcpStream>,
     /// The sessions of those connections.
     pub sessions: Vec<SessionId>,
-    /// From the first knock to the last answer.
+    /// From the first knock to the last answer, or to when those not answered by then were given up.
     pub elapsed: Duration,
+    /// How many were given up.
+    pub given_up: usize,
     /// How long each client waited since the first knocked, in nanoseconds.
     pub answered: Histogram<u64>,
     /// How often a client was sent away and came again.
@@ -35,7 +40,7 @@ pub struct Storm {
 /// let through, because the server's backlog is full, is left to the system, as real clients are.
 ///
 /// # Errors
-/// A session is refused, or the server falls silent.
+/// A session is refused, or nobody is answered.
 pub fn storm(addr: SocketAddr, sessions: &[SessionId], timeout_ms: i32) -> io::Result<Storm> {
     let begun = Instant::now();
     let mut answered =
@@ -48,13 +53,13 @@ pub fn storm(addr: SocketAddr, sessions: &[SessionId], timeout_ms: i32) -> io::R
     let mut events = Events::with_capacity(1024);
     let (mut left, mut sent_away) = (clients.len(), 0);
     while left > 0 {
-        match poll.poll(&mut events, Some(SILENCE_MAX)) {
+        let patience = PATIENCE.saturating_sub(begun.elapsed());
+        if patience.is_zero() {
+            break;
+        }
+        match poll.poll(&mut events, Some(patience)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             other => other?,
-        }
-        if events.is_empty() {
-            let text = format!("{left} of {} clients were not answered", sessions.len());
-            return Err(io::Error::new(ErrorKind::TimedOut, text));
         }
         for event in &events {
             let client = &mut clients[event.token().0];
@@ -73,9 +78,13 @@ pub fn storm(addr: SocketAddr, sessions: &[SessionId], timeout_ms: i32) -> io::R
         }
     }
     let elapsed = begun.elapsed();
+    if left == clients.len() && left > 0 {
+        return Err(io::Error::new(ErrorKind::TimedOut, "no client was answered"));
+    }
+    clients.retain(|client| client.session != SessionId::NONE);
     let sessions = clients.iter().map(|client| client.session).collect();
     let streams = clients.into_iter().map(Client::into_stream).collect::<io::Result<_>>()?;
-    Ok(Storm { streams, sessions, elapsed, answered, sent_away })
+    Ok(Storm { streams, sessions, elapsed, given_up: left, answered, sent_away })
 }
 
 /// Waits until a server that is being started renews `session`, whose client comes again and again, also when a server that
@@ -201,6 +210,7 @@ mod tests {
         sessions.sort_unstable();
         sessions.dedup();
         assert_eq!((storm.streams.len(), sessions.len(), storm.answered.len()), (200, 200, 200));
+        assert_eq!((storm.given_up, storm.sent_away), (0, 0));
         assert!(!sessions.contains(&SessionId::NONE));
     }
 
