@@ -105,7 +105,13 @@ fn come_and_come_back(runner: &mut Runner<'_>) -> Result<(), Failure> {
             ],
             cpu_us_per_op: Some(micros_exact(came.cpu_per_session)),
             foreign_cpus: None,
-            details: json!({ "sent_away": came.sent_away, "sent_away_after_restart": back.rest.sent_away }),
+            details: json!({
+                "sent_away": came.sent_away,
+                "sent_away_after_restart": back.rest.sent_away,
+                // Where some were, the time is a lower bound.
+                "given_up": came.given_up,
+                "given_up_after_restart": back.rest.given_up,
+            }),
         })
     })
 }
