@@ -39,12 +39,27 @@ fn run_with(arguments: &ServerArguments, voice: Voice) -> Result<(), Failure> {
         return Ok(());
     }
     files::raise_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers() {
+        builder.worker_threads(workers);
+    }
+    let runtime = builder
         .enable_all()
         .thread_name("worker")
         .build()
         .map_err(|error| Failure::new(Code::Unexpected, format!("cannot start threads: {error}")))?;
     runtime.block_on(serve(config, voice))
+}
+
+/// How many threads carry the connections: one fewer than there are processors, because the log thread is busy beside them,
+/// and threads that have to take turns cost more than they bring. None when the environment says how many
+/// (`TOKIO_WORKER_THREADS`).
+fn workers() -> Option<usize> {
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_some() {
+        return None;
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Some(processors.saturating_sub(1).max(1))
 }
 
 async fn serve(config: Config, voice: Voice) -> Result<(), Failure> {
