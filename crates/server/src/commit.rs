@@ -94,7 +94,7 @@ impl Aftermath {
         for line in self.lines {
             line.write();
         }
-        core.waker.wake(self.touched);
+        core.waker.send(self.touched);
         core.throttler.free();
     }
 }

@@ -1,6 +1,7 @@
 //! A client's connection: what the rest of the server shares of it, and the table of all of them.
 //!
-//! The task that owns the socket is in [`task`]; everybody else only appends to the [`Outbox`] and wakes it.
+//! The task that owns the socket is in [`task`]; everybody else only appends to the [`Outbox`] and then wakes it, or sends
+//! what is short in its place while it waits for requests.
 
 mod admit;
 pub(crate) mod handshake;
@@ -17,12 +18,19 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering::R
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use zabra_node::{ConnId, Gate};
 use zabra_types::{Identity, Now, SessionId};
 
 pub(crate) use task::serve;
 pub(crate) use touched::{Touched, Waker, Wakes};
+
+/// What is sent by whoever has made it is at most this long: longer replies take their time to copy.
+const SENT_AT_ONCE_LEN_MAX: usize = 16 * 1024;
+
+/// Capacity that an idle connection may keep in a buffer.
+const IDLE_CAPACITY: usize = 1024;
 
 /// What other parts of the server see of a connection.
 #[derive(Debug)]
@@ -50,8 +58,36 @@ pub(crate) struct Outbox {
     pub(crate) gate: Gate,
     /// Whether the connection closes when `bytes` are sent and the gate is empty.
     pub(crate) closing: bool,
+    /// Where `bytes` go; none before the connection's task begins and after it ends.
+    socket: Option<OwnedWriteHalf>,
+    /// Whether the task waits for requests, and for nothing else: it has taken nothing that would have to be sent before
+    /// `bytes`, and an answer changes nothing for it.
+    task_is_idle: bool,
     /// What `cons` shows.
     pub(crate) stats: ConnStats,
+}
+
+impl Outbox {
+    /// Sends everything in the place of the task, if that waits for requests and the socket takes it. Otherwise the task
+    /// is to be woken.
+    fn send_now(&mut self) -> bool {
+        if !self.task_is_idle || self.closing || self.bytes.len() > SENT_AT_ONCE_LEN_MAX {
+            return false;
+        }
+        let Some(socket) = &self.socket else { return false };
+        if !self.bytes.is_empty() {
+            match socket.try_write(&self.bytes) {
+                Ok(sent) if sent == self.bytes.len() => self.bytes.clear(),
+                Ok(sent) => drop(self.bytes.drain(..sent)),
+                // The task will find the same, or that there is room by now.
+                Err(_) => {}
+            }
+        }
+        if self.bytes.is_empty() {
+            self.bytes.shrink_to(IDLE_CAPACITY);
+        }
+        self.bytes.is_empty()
+    }
 }
 
 /// What `cons` shows of a connection.
@@ -160,6 +196,14 @@ impl Conn {
     /// Tells the task that the outbox has something for it.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Sends what the outbox has, or wakes the task to do it.
+    pub(crate) fn send_or_wake(&self) {
+        // One that is cut says nothing more.
+        if self.is_cut() || !self.outbox().send_now() {
+            self.wake();
+        }
     }
 
     /// Closes the connection at once, with no message.
@@ -287,5 +331,87 @@ impl Connections {
     /// How many are open from one address.
     pub(crate) fn count_from(&self, host: IpAddr) -> usize {
         self.slots.read().per_host.get(&host).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::task::Poll;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A connection whose task is idle, and its client.
+    async fn connected(runs: &Connections) -> (Arc<Conn>, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, remote) = listener.accept().await.unwrap();
+        let conn = runs.open(remote, Vec::new(), Now::new(Duration::ZERO));
+        stream.writable().await.unwrap();
+        let (input, output) = stream.into_split();
+        drop(input);
+        *conn.outbox() = Outbox { socket: Some(output), task_is_idle: true, ..Outbox::default() };
+        (conn, client)
+    }
+
+    /// Whether the task was woken since it was last looked at.
+    async fn was_woken(conn: &Conn) -> bool {
+        let mut woken = std::pin::pin!(conn.woken());
+        std::future::poll_fn(|context| Poll::Ready(woken.as_mut().poll(context).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_sent_in_the_place_of_an_idle_task() {
+        let (conn, mut client) = connected(&Connections::default()).await;
+        conn.outbox().bytes.extend_from_slice(b"reply");
+        conn.send_or_wake();
+        assert!(!was_woken(&conn).await);
+        assert!(conn.outbox().bytes.is_empty());
+        let mut got = [0; 5];
+        client.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"reply");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_not_idle_sends_itself() {
+        type Change = fn(&mut Outbox);
+        let cases: [(&str, Change); 4] = [
+            ("has bytes of its own to send first", |outbox| outbox.task_is_idle = false),
+            ("is to close behind the reply", |outbox| outbox.closing = true),
+            ("has a long reply", |outbox| outbox.bytes = vec![0; SENT_AT_ONCE_LEN_MAX]),
+            ("has ended", |outbox| outbox.socket = None),
+        ];
+        for (name, change) in cases {
+            let (conn, _client) = connected(&Connections::default()).await;
+            change(&mut conn.outbox());
+            conn.outbox().bytes.push(1);
+            let before = conn.outbox().bytes.len();
+            conn.send_or_wake();
+            assert!(was_woken(&conn).await, "{name}");
+            assert_eq!(conn.outbox().bytes.len(), before, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_does_not_take_is_left_to_the_task_in_order() {
+        let (conn, mut client) = connected(&Connections::default()).await;
+        let mut made = Vec::new();
+        while !was_woken(&conn).await {
+            let reply: Vec<u8> =
+                (made.len()..made.len() + SENT_AT_ONCE_LEN_MAX).map(|i| (i % 251) as u8).collect();
+            conn.outbox().bytes.extend_from_slice(&reply);
+            made.extend_from_slice(&reply);
+            conn.send_or_wake();
+        }
+        let rest = std::mem::take(&mut conn.outbox().bytes);
+        assert!(!rest.is_empty());
+        drop(conn.outbox().socket.take());
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        got.extend_from_slice(&rest);
+        assert!(got == made, "{} of {} bytes", got.len(), made.len());
     }
 }

@@ -12,21 +12,20 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Instant;
 use tracing::debug;
 use zabra_auth::ip_identity;
 use zabra_proto::{OpCode, Reader, RequestHeader};
 
 use super::admit::Next;
-use super::{Conn, admit, handshake};
+use super::{Conn, IDLE_CAPACITY, Outbox, admit, handshake};
 use crate::core::Core;
 use crate::four_letter;
 use crate::throttler::Held;
 
 /// What one wake-up reads at most before it answers.
 const READ_CHUNK: usize = 64 * 1024;
-/// Capacity that an idle connection may keep in a buffer.
-const IDLE_CAPACITY: usize = 1024;
 /// How long a connection that is being closed may take to send what is left.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -64,15 +63,20 @@ pub(super) enum Stage {
 }
 
 /// Serves one client until it goes.
-pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: SocketAddr) {
+pub(crate) async fn serve(core: Arc<Core>, stream: TcpStream, remote: SocketAddr) {
     let conn = core.conns.open(remote, vec![ip_identity(remote.ip())], core.clock.now());
-    let closed = run(&core, &conn, &mut stream).await;
+    let (mut input, output) = stream.into_split();
+    let opened = Opened::new(&conn, output);
+    let closed = run(&core, &conn, &mut input).await;
     forget(&core, &conn);
-    if matches!(closed, Closed::Finished) {
+    if matches!(closed, Closed::Finished)
+        && let Some(mut output) = opened.take()
+    {
         // Only now: a client that sees the end may ask at once who is connected.
-        let _ = tokio::time::timeout(LAST_WORDS, stream.shutdown()).await;
-        forget_input(&stream);
+        let _ = tokio::time::timeout(LAST_WORDS, output.shutdown()).await;
+        forget_input(&input);
     }
+    drop((opened, input));
     core.stats.connection_drop_count.increment();
     match closed {
         Closed::Broken(why) => {
@@ -84,6 +88,29 @@ pub(crate) async fn serve(core: Arc<Core>, mut stream: TcpStream, remote: Socket
         }
         closed @ (Closed::ByClient | Closed::Finished | Closed::ByServer) => {
             debug!(client = %remote, session = %conn.session(), ?closed, "a connection ended");
+        }
+    }
+}
+
+/// The half of a socket that others may send to as well, closed to them however the task ends.
+struct Opened<'a>(&'a Conn);
+
+impl<'a> Opened<'a> {
+    fn new(conn: &'a Conn, output: OwnedWriteHalf) -> Self {
+        conn.outbox().socket = Some(output);
+        Self(conn)
+    }
+
+    fn take(&self) -> Option<OwnedWriteHalf> {
+        self.0.outbox().socket.take()
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if let Some(output) = self.take() {
+            // Both ways are closed at once, with the other half.
+            output.forget();
         }
     }
 }
@@ -100,7 +127,7 @@ pub(super) fn forget(core: &Core, conn: &Conn) {
     core.conns.close(conn.id());
 }
 
-async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Closed {
+async fn run(core: &Arc<Core>, conn: &Arc<Conn>, input: &mut OwnedReadHalf) -> Closed {
     let mut task = Task {
         core,
         conn,
@@ -109,13 +136,14 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
         held_back: None,
         postponed: None,
         sending: Vec::new(),
+        wants_input: false,
     };
     let greeting_deadline = Instant::now() + core.config.listen.sessionless_timeout;
     loop {
         if conn.is_cut() {
             return Closed::ByServer;
         }
-        if let Some(closed) = task.send(stream).await {
+        if let Some(closed) = task.send(input.as_ref()).await {
             return closed;
         }
         if task.stage == Stage::Settling && conn.session().raw() != 0 {
@@ -133,7 +161,7 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
             continue;
         }
         if task.held_back.is_some() {
-            if task.is_stale(stream).await {
+            if task.is_stale(input.as_ref()).await {
                 core.stats.stale_requests_dropped.increment();
                 return Closed::ByServer;
             }
@@ -147,10 +175,23 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
         }
         let (is_greeting, is_held_back, postponed) =
             (task.stage == Stage::Greeting, task.held_back.is_some(), task.postponed);
+        if !is_greeting && !is_held_back && postponed.is_none() {
+            // Nearly always; timers would be made for nothing.
+            tokio::select! {
+                biased;
+                () = conn.woken() => {}
+                received = task.receive(input), if task.wants_input => {
+                    if let Err(closed) = received {
+                        return closed;
+                    }
+                }
+            }
+            continue;
+        }
         tokio::select! {
             biased;
             () = conn.woken() => {}
-            received = task.receive(stream), if task.wants_input() => {
+            received = task.receive(input), if task.wants_input => {
                 if let Err(closed) = received {
                     return closed;
                 }
@@ -168,7 +209,7 @@ async fn run(core: &Arc<Core>, conn: &Arc<Conn>, stream: &mut TcpStream) -> Clos
 
 /// Takes what the client has sent and nobody wants, as the line end after a four-letter word: a socket that is closed
 /// over unread bytes is reset, and the client may lose what was said last.
-fn forget_input(stream: &TcpStream) {
+fn forget_input(stream: &OwnedReadHalf) {
     SCRATCH.with_borrow_mut(|scratch| {
         for _ in 0..4 {
             if !matches!(stream.try_read(scratch), Ok(n) if n > 0) {
@@ -199,26 +240,32 @@ struct Task<'a> {
     postponed: Option<Instant>,
     /// Swapped with the outbox, so that its memory is used again.
     sending: Vec<u8>,
+    /// Whether to read from the socket, as of when the outbox was last found empty.
+    wants_input: bool,
 }
 
 impl Task<'_> {
     /// Whether to read from the socket: not while a session is being made, and not while the server has more than
     /// enough to do and this client waits for something already (`globalOutstandingLimit`).
-    fn wants_input(&self) -> bool {
+    fn wants_input(&self, outbox: &Outbox) -> bool {
         match self.stage {
             Stage::Greeting => self.postponed.is_none(),
             Stage::Settling | Stage::Leaving => false,
             Stage::Serving if self.held_back.is_some() || !self.core.is_running() => false,
-            Stage::Serving => !(self.core.is_overloaded() && self.conn.outbox().gate.is_waiting()),
+            Stage::Serving => !(self.core.is_overloaded() && outbox.gate.is_waiting()),
         }
     }
 
     /// Sends what is in the outbox. Returns why the connection is over, if it is.
-    async fn send(&mut self, stream: &mut TcpStream) -> Option<Closed> {
+    async fn send(&mut self, stream: &TcpStream) -> Option<Closed> {
         loop {
             let leaving = {
                 let mut outbox = self.conn.outbox();
                 std::mem::swap(&mut outbox.bytes, &mut self.sending);
+                self.wants_input = self.wants_input(&outbox);
+                // Decided under one lock: from here on others may send, unless they have to wake this task.
+                outbox.task_is_idle =
+                    self.sending.is_empty() && self.wants_input && self.stage == Stage::Serving;
                 outbox.closing && !outbox.gate.is_waiting()
             };
             if self.sending.is_empty() {
@@ -236,7 +283,7 @@ impl Task<'_> {
         }
     }
 
-    async fn write(&self, stream: &mut TcpStream) -> Result<(), Closed> {
+    async fn write(&self, stream: &TcpStream) -> Result<(), Closed> {
         let mut rest = self.sending.as_slice();
         while !rest.is_empty() {
             match stream.try_write(rest) {
@@ -259,11 +306,11 @@ impl Task<'_> {
     ///
     /// Read through `poll_read`, which knows from a buffer that was not filled that there is no more, and saves the call
     /// that would say so.
-    async fn receive(&mut self, stream: &mut TcpStream) -> Result<(), Closed> {
+    async fn receive(&mut self, input: &mut OwnedReadHalf) -> Result<(), Closed> {
         poll_fn(|context| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
-                let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+                let read = ready!(Pin::new(&mut *input).poll_read(context, &mut buffer));
                 Poll::Ready(match (read, buffer.filled()) {
                     (Err(error), _) => Err(Closed::Socket(error)),
                     (Ok(()), []) => Err(Closed::ByClient),
@@ -275,6 +322,8 @@ impl Task<'_> {
     }
 
     fn received(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        // What is answered from here on is counted, and then sent, by this task.
+        self.conn.outbox().task_is_idle = false;
         self.core.stats.bytes_received_count.add(bytes.len() as u64);
         self.conn.hear(self.core.clock.now());
         if self.partial.is_empty() {

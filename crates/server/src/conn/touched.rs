@@ -6,6 +6,10 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Conn;
 
+/// To so many connections the thread that has made their replies sends itself. Beyond that it has more important things to
+/// do, as syncing what waits for the log meanwhile; sending takes some 4 µs each.
+const SENT_AT_ONCE_MAX: usize = 64;
+
 /// Connections whose outbox has something new, gathered while locks are held and woken afterwards.
 ///
 /// Neighbours that are the same are kept once: requests of one connection come together.
@@ -21,8 +25,11 @@ impl Touched {
     }
 }
 
-/// Wakes connections from the log thread. Waking a task from outside the runtime costs a system call; many are
-/// therefore handed over at once and woken from inside. The channel holds no more than one entry per batch.
+/// Sees to it that replies made on the log thread are sent.
+///
+/// Few are sent right there: waking a task, on another thread, takes longer than its work. Many are handed over at once and
+/// their tasks woken from inside the runtime, because waking one from outside costs a system call. The channel holds no more
+/// than one entry per batch.
 #[derive(Debug)]
 pub(crate) struct Waker(UnboundedSender<Vec<Arc<Conn>>>);
 
@@ -33,13 +40,14 @@ impl Waker {
         (Self(sender), Wakes(receiver))
     }
 
-    /// Wakes all of them.
-    pub(crate) fn wake(&self, touched: Touched) {
-        match touched.0.as_slice() {
-            [] => {}
-            [conn] => conn.wake(),
+    /// Lets all of them send what they have.
+    pub(crate) fn send(&self, touched: Touched) {
+        let Touched(conns) = touched;
+        if conns.len() <= SENT_AT_ONCE_MAX {
+            conns.iter().for_each(|conn| conn.send_or_wake());
+        } else {
             // It only fails when the runtime has ended, and the connections with it.
-            _ => drop(self.0.send(touched.0)),
+            drop(self.0.send(conns));
         }
     }
 }
