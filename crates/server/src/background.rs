@@ -69,8 +69,9 @@ fn expire_some(core: &Core) -> bool {
             core.propose_own(&mut brain, |preparer, at| preparer.close_session(at, session));
         }
     }
-    core.carry_on(&mut brain);
-    brain.sessions.next_deadline().is_some_and(|deadline| deadline <= now)
+    let is_due = brain.sessions.next_deadline().is_some_and(|deadline| deadline <= now);
+    core.carry_on(brain);
+    is_due
 }
 
 /// Removes empty containers and TTL nodes that are due, at the configured pace.
@@ -89,7 +90,7 @@ async fn reap(core: Arc<Core>) {
             debug!(path, "reaping a container or TTL node");
             let mut brain = core.brain.lock();
             core.propose_own(&mut brain, |preparer, at| preparer.delete_container(at, &path));
-            core.carry_on(&mut brain);
+            core.carry_on(brain);
         }
     }
 }

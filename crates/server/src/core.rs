@@ -27,7 +27,7 @@ use zabra_types::{Identity, Xid, Zxid};
 use zabra_zab::Input;
 
 use crate::clock::Clock;
-use crate::commit::{Aftermath, Origin, Waiter};
+use crate::commit::{Origin, Waiter};
 use crate::config::{Config, Mode};
 use crate::conn::{Connections, Outbox, Waker};
 use crate::ensemble::requests::Part;
@@ -60,7 +60,7 @@ pub(crate) struct Brain {
     pub(crate) sessions: SessionTracker,
     /// This server's part in its ensemble, and what goes with it.
     pub(crate) part: Part,
-    /// What the peer is to be told. Everything that adds to it ends in [`Core::carry_on`].
+    /// What the peer is to be told, in the next round at the latest. Everything that adds to it ends in [`Core::carry_on`].
     pub(crate) inputs: Vec<Input>,
     /// What decides in an ensemble; none when this server is alone.
     pub(crate) member: Option<Member>,
@@ -254,14 +254,18 @@ impl Core {
         self.end();
     }
 
-    /// Tells the peer of an ensemble what has come together, and does what it says. Call it before letting go of the brain's
-    /// lock, with no other lock held.
+    /// Lets go of the brain, and sees to it that the peer of an ensemble is told what has come together: at once when nobody
+    /// else waits for anything, else in the next round. No other lock is held.
     #[inline]
-    pub(crate) fn carry_on(&self, brain: &mut Brain) {
-        if !brain.inputs.is_empty() {
-            let mut after = Aftermath::default();
-            self.run_peer(brain, &mut after);
-            after.carry_out(self);
+    pub(crate) fn carry_on(&self, brain: MutexGuard<'_, Brain>) {
+        let is_told = brain.inputs.is_empty();
+        drop(brain);
+        if let Some(ensemble) = self.ensemble.as_ref().filter(|_| !is_told) {
+            if self.stats.outstanding.load(Relaxed) > 1 {
+                ensemble.call_round();
+            } else {
+                self.hear([]);
+            }
         }
     }
 

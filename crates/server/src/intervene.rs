@@ -43,7 +43,7 @@ impl Server {
         }
         core.stats.stale_sessions_expired.increment();
         core.propose_own(&mut brain, |preparer, at| preparer.close_session(at, session));
-        core.carry_on(&mut brain);
+        core.carry_on(brain);
         true
     }
 

@@ -36,11 +36,11 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Lets go of everything, after the peer of an ensemble has been told what came together.
+    /// Lets go of everything; the peer of an ensemble is told what came together.
     pub(crate) fn finish(self, core: &Core) {
-        if let Self::Brain(mut brain, tree) = self {
+        if let Self::Brain(brain, tree) = self {
             drop(tree);
-            core.carry_on(&mut brain);
+            core.carry_on(brain);
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) fn connect(core: &Arc<Core>, conn: &Arc<Conn>, frame: &[u8]) -> Resul
     } else {
         renew(core, &mut brain, conn, (&request, timeout_ms))
     };
-    core.carry_on(&mut brain);
+    core.carry_on(brain);
     stage
 }
 

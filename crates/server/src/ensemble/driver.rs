@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::sleep;
 use tracing::{info, trace, warn};
 use zabra_proto::PacketKind;
@@ -30,11 +31,22 @@ impl Core {
             brain.inputs.extend(inputs);
             self.run_peer(&mut brain, &mut after);
         }
+        self.set_off();
         after.carry_out(self);
     }
 
+    /// Lets everything go that was put into queues: to the other servers first, so that their disks work at the same time
+    /// as this server's. No lock is held.
+    fn set_off(&self) {
+        let Some(ensemble) = &self.ensemble else { return };
+        if let Some(links) = ensemble.links() {
+            links.flush();
+        }
+        ensemble.store.start();
+    }
+
     /// Tells the peer what waits in the brain, and does what it says. No other lock is held.
-    pub(crate) fn run_peer(&self, brain: &mut Brain, after: &mut Aftermath) {
+    fn run_peer(&self, brain: &mut Brain, after: &mut Aftermath) {
         let (Some(ensemble), Some(member)) = (&self.ensemble, &mut brain.member) else { return };
         let _bereaved = Bereaved { core: self, of: "what decides in the ensemble" };
         let mut inputs = mem::take(&mut member.inputs);
@@ -92,7 +104,20 @@ impl Core {
             carrier.apply(&mut brain);
             self.run_peer(&mut brain, &mut after);
         }
+        self.set_off();
         after.carry_out(self);
+    }
+}
+
+/// Hands over to the peer what clients' requests have become, until the task is dropped: everything together that comes
+/// in one turn of the runtime, so that it is one packet to each server and one sync of each disk.
+pub(super) async fn keep_rounds(core: Arc<Core>) {
+    let Some(ensemble) = &core.ensemble else { return };
+    loop {
+        ensemble.round.notified().await;
+        // Behind all tasks that are ready now.
+        yield_now().await;
+        core.hear([]);
     }
 }
 

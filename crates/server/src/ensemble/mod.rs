@@ -46,6 +46,8 @@ pub(crate) struct Ensemble {
     standing: Mutex<Standing>,
     ports: OnceLock<Ports>,
     timer: Timer,
+    /// Something waits in the brain for the peer.
+    round: Notify,
     /// No snapshot may be taken while the tree is not what the disk says: from the adoption of a leader's database until
     /// that is on the disk.
     adopted: Mutex<Option<Hold>>,
@@ -89,9 +91,15 @@ impl Ensemble {
             standing: Mutex::new(Standing { role: Role::Looking, since: now, lost: Some(now) }),
             ports: OnceLock::new(),
             timer: Timer { armed: AtomicU64::new(u64::MAX), changed: Notify::new() },
+            round: Notify::new(),
             adopted: Mutex::default(),
             base: Mutex::new(base),
         }
+    }
+
+    /// What waits in the brain is handed over to the peer soon.
+    pub(crate) fn call_round(&self) {
+        self.round.notify_one();
     }
 
     /// The part this server has.

@@ -75,11 +75,13 @@ pub(crate) fn begin(core: &Arc<Core>, stop: &watch::Receiver<bool>) {
             driver::keep_time(core).await;
         }
     };
+    let rounds = tokio::spawn(driver::keep_rounds(Arc::clone(&core)));
     tokio::spawn(async move {
         tokio::select! {
             () = takes_part => {}
             _ = stop.wait_for(|&stop| stop) => {}
         }
+        rounds.abort();
         // The others learn at once that this server is gone.
         if let Some(ports) = core.ensemble.as_ref().and_then(|ensemble| ensemble.ports.get()) {
             ports.election.shut();

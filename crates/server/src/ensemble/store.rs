@@ -48,15 +48,22 @@ pub(crate) struct StoreQueue {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: Vec<(Instant, Job)>,
+    /// Whether the thread sleeps.
+    idle: bool,
     closed: bool,
 }
 
 impl StoreQueue {
-    /// Hands a job to the thread.
+    /// Hands a job to the thread, to be begun with at [`Self::start`] at the latest.
     pub(crate) fn push(&self, job: Job) {
+        self.waiting.lock().jobs.push((Instant::now(), job));
+    }
+
+    /// Wakes the thread if there is something for it.
+    pub(crate) fn start(&self) {
         let mut waiting = self.waiting.lock();
-        waiting.jobs.push((Instant::now(), job));
-        if waiting.jobs.len() == 1 {
+        if waiting.idle && !waiting.jobs.is_empty() {
+            waiting.idle = false;
             self.filled.notify_one();
         }
     }
@@ -74,8 +81,10 @@ impl StoreQueue {
             if waiting.closed {
                 return false;
             }
+            waiting.idle = true;
             self.filled.wait(&mut waiting);
         }
+        waiting.idle = false;
         if !pace.delay.is_zero() {
             let deadline = Instant::now() + pace.delay;
             while !waiting.closed && waiting.jobs.len() < pace.batch_max && Instant::now() < deadline {

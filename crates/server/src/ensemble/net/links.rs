@@ -1,7 +1,7 @@
 //! The quorum port: links between a leader and its learners.
 //!
-//! Each link has a reader and a writer. What the peer sends is queued in order and written in as few writes as possible;
-//! a link whose other end does not read is closed when its queue is full. What comes is told in order, and the end of a
+//! Each link has a reader and a writer. What the peer sends is queued in order, and goes out with [`Links::flush`] in as
+//! few writes as possible; a link whose other end does not read is closed when its queue is full. What comes is told in order, and the end of a
 //! link last; of a link that the peer closed, nothing more.
 
 mod pipe;
@@ -102,6 +102,8 @@ struct Inner {
     hear: Hear,
     depot: Arc<dyn Depot>,
     links: Mutex<BTreeMap<LinkId, Link>>,
+    /// Where something waits for [`Links::flush`].
+    filled: Mutex<Vec<Arc<Queue>>>,
     accepted: AtomicU64,
     runtime: tokio::runtime::Handle,
 }
@@ -196,6 +198,7 @@ impl Links {
             hear,
             depot,
             links: Mutex::default(),
+            filled: Mutex::default(),
             accepted: AtomicU64::new(ACCEPTED),
             runtime: tokio::runtime::Handle::current(),
         });
@@ -233,10 +236,16 @@ impl Links {
         links.insert(link, Link::new(remote, inner.options.queue_bytes_max, vec![task.abort_handle()]));
     }
 
-    /// Sends a packet, behind what was sent before.
+    /// Sends a packet with the next [`Self::flush`], behind what was sent before.
     pub(crate) fn send(&self, link: LinkId, packet: &QuorumPacket) {
-        if let Some(link) = self.inner.links.lock().get(&link) {
-            link.queue.push(packet);
+        self.fill(link, |queue| queue.push(packet));
+    }
+
+    /// Sends what waits on all links, without waiting itself.
+    pub(crate) fn flush(&self) {
+        let filled = std::mem::take(&mut *self.inner.filled.lock());
+        for queue in filled {
+            queue.flush();
         }
     }
 
@@ -251,8 +260,14 @@ impl Links {
     }
 
     fn send_item(&self, link: LinkId, item: Item) {
-        if let Some(link) = self.inner.links.lock().get(&link) {
-            link.queue.push_item(item);
+        self.fill(link, |queue| queue.push_item(item));
+    }
+
+    fn fill(&self, link: LinkId, fill: impl FnOnce(&Queue) -> bool) {
+        if let Some(link) = self.inner.links.lock().get(&link)
+            && fill(&link.queue)
+        {
+            self.inner.filled.lock().push(Arc::clone(&link.queue));
         }
     }
 
@@ -343,6 +358,8 @@ impl Inner {
         let inner = Arc::clone(self);
         let (queue, received) = (Arc::clone(&link.queue), Arc::clone(&link.received));
         let (read, write) = stream.into_split();
+        let write = Arc::new(write);
+        queue.open(Arc::clone(&write));
         let writer = self.runtime.spawn(send::run(Arc::clone(self), id, Arc::clone(&queue), write));
         let reader = self.runtime.spawn(async move {
             inner.tell(first);

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Everything in here happens under the brain's lock. What the peer is to be told is gathered in `Brain::inputs` and
-//! handed over by [`Core::carry_on`] before the lock is let go of; nothing below calls the peer, so that its outputs are
-//! carried out with no other lock held.
+//! handed over in the next round at the latest ([`Core::carry_on`]); nothing below calls the peer, so that its outputs
+//! are carried out with no other lock held.
 //!
 //! When a role ends, every connection is cut, and with it whoever waits for an answer: what became of the requests
 //! under way is not known here, and the client finds out through another server.

@@ -1,8 +1,14 @@
 //! What waits to be sent on a link, in order.
+//!
+//! Whoever adds packets sends them, too, as soon as it holds no lock ([`Queue::flush`]): all of one round in one write,
+//! and no other thread need wake up for it. What the socket does not take at once is left to the link's task.
 
 use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use zabra_proto::QuorumPacket;
 use zabra_types::Zxid;
@@ -29,13 +35,16 @@ pub(super) enum Item {
 pub(super) struct Queue {
     bytes_max: usize,
     waiting: Mutex<Waiting>,
-    filled: Notify,
+    left: Notify,
     over: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     items: VecDeque<Item>,
+    writer: Writer,
+    /// Where it goes, once the link stands.
+    stream: Option<Arc<OwnedWriteHalf>>,
     /// The bytes of all packets, those being written included.
     bytes: usize,
     /// Packets that ever came in.
@@ -45,14 +54,32 @@ struct Waiting {
     ended: Option<Ended>,
 }
 
+/// Who writes. What is added meanwhile goes out with the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Writer {
+    #[default]
+    Nobody,
+    /// Somebody in [`Queue::flush`].
+    Flush,
+    /// The link's task, until nothing is left.
+    Task,
+}
+
 impl Queue {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, waiting: Mutex::default(), filled: Notify::new(), over: Notify::new() }
+        Self { bytes_max, waiting: Mutex::default(), left: Notify::new(), over: Notify::new() }
     }
 
-    /// Adds a packet. The link ends when too much waits.
-    pub(super) fn push(&self, packet: &QuorumPacket) {
+    /// The link stands.
+    pub(super) fn open(&self, stream: Arc<OwnedWriteHalf>) {
+        self.waiting.lock().stream = Some(stream);
+        self.flush();
+    }
+
+    /// Adds a packet, for [`Self::flush`] to send. The link ends when too much waits. Says whether it is the first.
+    pub(super) fn push(&self, packet: &QuorumPacket) -> bool {
         let mut waiting = self.waiting.lock();
+        let is_first = waiting.items.is_empty();
         let Waiting { items, bytes, packets, .. } = &mut *waiting;
         *packets += 1;
         if !matches!(items.back(), Some(Item::Bytes(_))) {
@@ -67,31 +94,72 @@ impl Queue {
             let ended = Ended::Full(*bytes);
             drop(waiting);
             self.end(ended);
-        } else {
+        }
+        is_first
+    }
+
+    /// Adds something else. Says whether nothing waited before.
+    pub(super) fn push_item(&self, item: Item) -> bool {
+        let mut waiting = self.waiting.lock();
+        let is_first = waiting.items.is_empty();
+        waiting.items.push_back(item);
+        is_first
+    }
+
+    /// Sends what waits, as far as that goes without waiting, unless somebody does already. Call it with no lock held that
+    /// others want.
+    pub(super) fn flush(&self) {
+        let mut waiting = self.waiting.lock();
+        if waiting.writer != Writer::Nobody {
+            return;
+        }
+        let Some(stream) = waiting.stream.clone() else { return };
+        while let Some(item) = waiting.take() {
+            let Item::Bytes(mut bytes) = item else {
+                waiting.items.push_front(item);
+                return self.leave(&mut waiting);
+            };
+            waiting.writer = Writer::Flush;
             drop(waiting);
-            self.filled.notify_one();
+            let written = stream.try_write(&bytes);
+            waiting = self.waiting.lock();
+            waiting.writer = Writer::Nobody;
+            let len = match written {
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => {
+                    drop(waiting);
+                    return self.end(error.into());
+                }
+            };
+            waiting.bytes -= len;
+            if len < bytes.len() {
+                bytes.drain(..len);
+                waiting.items.push_front(Item::Bytes(bytes));
+                return self.leave(&mut waiting);
+            }
         }
     }
 
-    /// Adds something else.
-    pub(super) fn push_item(&self, item: Item) {
-        self.waiting.lock().items.push_back(item);
-        self.filled.notify_one();
+    /// Leaves what waits to the task.
+    fn leave(&self, waiting: &mut Waiting) {
+        waiting.writer = Writer::Task;
+        self.left.notify_one();
     }
 
-    /// The next thing to send, once there is one.
+    /// The next thing that is left to the link's task, once there is one.
     pub(super) async fn next(&self) -> Item {
         loop {
             {
                 let mut waiting = self.waiting.lock();
-                if let Some(item) = waiting.items.pop_front() {
-                    if waiting.items.is_empty() {
-                        waiting.taken = waiting.packets;
+                if waiting.writer == Writer::Task {
+                    if let Some(item) = waiting.take() {
+                        return item;
                     }
-                    return item;
+                    waiting.writer = Writer::Nobody;
                 }
             }
-            self.filled.notified().await;
+            self.left.notified().await;
         }
     }
 
@@ -123,5 +191,15 @@ impl Queue {
                 return ended;
             }
         }
+    }
+}
+
+impl Waiting {
+    fn take(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        if self.items.is_empty() {
+            self.taken = self.packets;
+        }
+        Some(item)
     }
 }

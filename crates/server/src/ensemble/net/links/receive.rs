@@ -16,8 +16,10 @@ use zabra_zab::{Input, LinkId};
 use super::pipe::{CHUNKS, ChunkReader};
 use super::{Ended, Inner};
 
-/// What one read takes at least.
+/// The memory that packets are read into at a time. They share it as long as they live, which the history does for long.
 const READ_CHUNK: usize = 64 * 1024;
+/// What one read can take at least.
+const READ_MIN: usize = 4 * 1024;
 
 /// Tells everything that comes, until the link ends.
 pub(super) async fn run(
@@ -45,7 +47,9 @@ pub(super) async fn run(
             }
             Err(ended) => return ended,
         }
-        bytes.reserve(READ_CHUNK);
+        if bytes.capacity() - bytes.len() < READ_MIN {
+            bytes.reserve(READ_CHUNK);
+        }
         match stream.read_buf(&mut bytes).await {
             Ok(0) => return Ended::Closed,
             Ok(_) => {}

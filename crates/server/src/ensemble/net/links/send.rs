@@ -1,11 +1,10 @@
 //! The writing side of a link.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc::channel;
 use tokio::time::timeout;
@@ -17,23 +16,23 @@ use super::pipe::{CHUNKS, ChunkWriter};
 use super::queue::{Item, Queue};
 use super::{Depot, Ended, Inner};
 
-/// Sends whatever is queued, until the link ends.
-pub(super) async fn run(inner: Arc<Inner>, link: LinkId, queue: Arc<Queue>, mut stream: OwnedWriteHalf) {
+/// Sends whatever is left to it, until the link ends.
+pub(super) async fn run(inner: Arc<Inner>, link: LinkId, queue: Arc<Queue>, stream: Arc<OwnedWriteHalf>) {
     loop {
         let sent = match queue.next().await {
             Item::Bytes(bytes) => {
-                let sent = write_all(&mut stream, &bytes, inner.options.stall_max).await;
+                let sent = write_all(&stream, &bytes, inner.options.stall_max).await;
                 queue.sent(bytes.len());
                 sent
             }
             Item::Log { after, before } => {
                 let work = move |depot: &dyn Depot, out: ChunkWriter| send_log(depot, out, after, before);
-                let sent = send_history(&inner, &mut stream, work).await;
+                let sent = send_history(&inner, &stream, work).await;
                 inner.tell(Input::HistorySent(link));
                 sent
             }
             Item::Snapshot => {
-                let sent = send_history(&inner, &mut stream, send_snapshot).await;
+                let sent = send_history(&inner, &stream, send_snapshot).await;
                 inner.tell(Input::HistorySent(link));
                 sent
             }
@@ -47,11 +46,17 @@ pub(super) async fn run(inner: Arc<Inner>, link: LinkId, queue: Arc<Queue>, mut 
 }
 
 /// Writes everything, as long as the other side goes on taking some of it.
-async fn write_all(stream: &mut OwnedWriteHalf, mut bytes: &[u8], stall_max: Duration) -> Result<(), Ended> {
+async fn write_all(stream: &OwnedWriteHalf, mut bytes: &[u8], stall_max: Duration) -> Result<(), Ended> {
     while !bytes.is_empty() {
-        match timeout(stall_max, stream.write(bytes)).await {
-            Ok(written) => bytes = &bytes[written?..],
-            Err(_) => return Err(Ended::Stalled(stall_max)),
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match timeout(stall_max, stream.writable()).await {
+                    Ok(writable) => writable?,
+                    Err(_) => return Err(Ended::Stalled(stall_max)),
+                }
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
@@ -60,7 +65,7 @@ async fn write_all(stream: &mut OwnedWriteHalf, mut bytes: &[u8], stall_max: Dur
 /// Lets `work` write on a thread of its own, and sends that.
 async fn send_history(
     inner: &Inner,
-    stream: &mut OwnedWriteHalf,
+    stream: &OwnedWriteHalf,
     work: impl FnOnce(&dyn Depot, ChunkWriter) -> Result<(), String> + Send + 'static,
 ) -> Result<(), Ended> {
     let (sender, mut chunks) = channel(CHUNKS);

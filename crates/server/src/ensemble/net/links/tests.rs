@@ -182,11 +182,13 @@ async fn packets_go_both_ways_in_order() {
     for n in 0..1000 {
         learner.links.send(ours, &ping(n));
     }
+    learner.links.flush();
     for n in 0..1000 {
         assert_eq!(leader.packet().await, ping(n));
     }
     let big = QuorumPacket::with_data(PacketKind::Proposal, zxid(5), Bytes::from(vec![9; 100_000]));
     leader.links.send(theirs, &big);
+    leader.links.flush();
     assert_eq!(learner.packet().await, big);
     leader.links.close(theirs, &CloseReason::NotLeading);
     assert!(!leader.links.is_open(theirs));
@@ -205,6 +207,7 @@ async fn a_database_and_pieces_of_the_log_keep_their_place_among_packets() {
     leader.links.send(theirs, &ping(2));
     leader.links.send_log(theirs, zxid(3), zxid(6));
     leader.links.send(theirs, &ping(3));
+    leader.links.flush();
     assert_eq!(learner.packet().await, ping(1));
     assert_eq!(learner.packet().await, snap);
     assert_eq!(learner.hear().await, Input::SnapshotReceived(ours));
@@ -222,6 +225,7 @@ async fn a_database_and_pieces_of_the_log_keep_their_place_among_packets() {
 
     // What is missing in the log ends the link, and says so after the end of the history.
     leader.links.send_log(theirs, zxid(8), zxid(20));
+    leader.links.flush();
     assert_eq!(leader.hear().await, Input::HistorySent(theirs));
     assert_eq!(leader.hear().await, Input::Closed(theirs));
 }
@@ -320,6 +324,7 @@ async fn who_does_not_read_is_closed() {
     let ended = timeout(LONG, async {
         loop {
             leader.links.send(link, &packet);
+            leader.links.flush();
             tokio::task::yield_now().await;
             if let Ok(input) = leader.heard.try_recv() {
                 break input;
@@ -337,6 +342,7 @@ async fn who_takes_nothing_of_a_database_is_closed() {
     let _silent = leader.connect().await;
     let link = leader.accepted().await;
     leader.links.send_snapshot(link);
+    leader.links.flush();
     assert_eq!(leader.hear().await, Input::HistorySent(link));
     assert_eq!(leader.hear().await, Input::Closed(link));
 }
