@@ -13,6 +13,8 @@
 //!   voter is left who could have one: all that can be reached have voted the same.
 //! * A looking server tells a looking one not only that its round is behind, but also that its vote is: the voter may
 //!   have been settled still when the better vote was first told, and have dropped it.
+//! * Who can end the election by taking over a vote does not say that vote any more, but the result. A genuine server that
+//!   is elected by it leads at once then, without its 200 ms.
 //! * While it waits for better votes it counts what it hears; a genuine server drops that. What it drops all the same is
 //!   answered when it has settled.
 //! * A server that joins an established leader says so to those who count on its vote, and a vote is taken back when its
@@ -249,24 +251,32 @@ impl Election {
 
     /// Tells every voter the proposal, this server among them.
     fn tell_voters(&mut self, ctx: &mut Context<'_>) {
+        self.cast_own(ctx);
         let Some(round) = &mut self.round else { return };
         round.told(ctx.now);
         let proposal = round.proposal;
-        if counts_votes(ctx) && is_participant(ctx, ctx.options.id) {
-            round.votes.insert(ctx.options.id, CastVote::looking(proposal));
-        }
         for &voter in ctx.members.voters.iter().filter(|&&voter| voter != ctx.options.id) {
             self.answer(ctx, voter, proposal);
         }
     }
 
-    fn propose(&mut self, ctx: &mut Context<'_>, vote: Vote) {
+    /// Votes for another server. Others are told when it is clear that this does not end the election: see
+    /// [`Self::settle`].
+    fn propose(&mut self, ctx: &Context<'_>, vote: Vote) {
         let clock = self.clock;
         let Some(round) = &mut self.round else { return };
         round.proposal = vote.in_round(clock);
+        round.is_untold = true;
         round.reopen();
         round.hurry(ctx.now, ctx.options);
-        self.tell_voters(ctx);
+        self.cast_own(ctx);
+    }
+
+    fn cast_own(&mut self, ctx: &Context<'_>) {
+        let Some(round) = &mut self.round else { return };
+        if counts_votes(ctx) && is_participant(ctx, ctx.options.id) {
+            round.votes.insert(ctx.options.id, CastVote::looking(round.proposal));
+        }
     }
 
     fn answer(&self, ctx: &mut Context<'_>, to: ServerId, vote: Vote) {
@@ -364,7 +374,11 @@ impl Election {
         if round.votes.insert(from, cast) != Some(cast) {
             round.hurry(ctx.now, ctx.options);
         }
-        self.conclude(ctx)
+        let elected = self.conclude(ctx);
+        if self.round.as_ref().is_some_and(|round| round.is_untold) {
+            self.tell_voters(ctx);
+        }
+        elected
     }
 
     /// A settled server answered. Those that settled in this round count with those that still look; those of any round
@@ -432,7 +446,14 @@ impl Election {
 
     fn settle(&mut self, ctx: &mut Context<'_>, winner: Vote, electors: BTreeSet<ServerId>) -> Elected {
         let participates = is_participant(ctx, ctx.options.id);
-        if let Some(round) = self.round.take()
+        let round = self.round.take();
+        if round.as_ref().is_some_and(|round| round.is_untold) {
+            // The vote that ended the election is told as its result. A genuine server that hears from a quorum that it
+            // leads does so at once; after a vote of one that still looks it waits for others.
+            let others = ctx.members.voters.iter().filter(|voter| **voter != ctx.options.id);
+            self.owed.extend(others.map(|voter| (*voter, ctx.now)));
+        }
+        if let Some(round) = round
             && participates
             && (round.proposal.leader, round.proposal.election_epoch)
                 != (winner.leader, winner.election_epoch)

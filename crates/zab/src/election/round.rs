@@ -14,6 +14,8 @@ use crate::{Members, Options};
 pub(super) struct Round {
     /// What this server votes for at present.
     pub(super) proposal: Vote,
+    /// Whether that has changed since it was told.
+    pub(super) is_untold: bool,
     /// The last vote of each server in this round, by those who look and those who settled in it (`recvset`).
     pub(super) votes: BTreeMap<ServerId, CastVote>,
     /// The last vote of each settled server, of whatever round (`outofelection`).
@@ -29,6 +31,7 @@ impl Round {
     pub(super) fn new(proposal: Vote, now: Now, options: &Options) -> Self {
         Self {
             proposal,
+            is_untold: false,
             votes: BTreeMap::new(),
             settled: BTreeMap::new(),
             resend_after: options.notification_min,
@@ -39,6 +42,7 @@ impl Round {
 
     /// The proposal has just been told.
     pub(super) fn told(&mut self, now: Now) {
+        self.is_untold = false;
         self.resend_at = now + self.resend_after;
     }
 

@@ -7,6 +7,7 @@ use zabra_proto::{Notification, ServerState};
 use zabra_types::{Epoch, Now, ServerId, Zxid};
 
 use super::fixture::{Server, durable, id, members, notifications};
+use super::genuine::Genuine;
 use super::{Election, OUTSIDERS_MAX};
 use crate::Output;
 use crate::context::Context;
@@ -38,6 +39,23 @@ fn an_election_begins_with_ones_own_vote_told_to_every_voter() {
     assert_eq!(elected, None);
     let told = |to| Output::Notify { to: id(to), notification: looking(id(2), 1) };
     assert_eq!(out, [Output::DialPeers, told(1), told(3)]);
+}
+
+/// Were it told the vote of a server that still looks, it would wait for others.
+#[test]
+fn a_genuine_server_that_one_vote_elects_leads_at_once() {
+    let (begun, mut server) = (durable(1, Zxid::new(Epoch::new(1), 5)), server(2));
+    let mut genuine = Genuine::new(id(3), &server.members, begun);
+    server.call(at(0), |election, ctx| election.begin(ctx));
+    server.call(at(0), |election, ctx| election.peer_down(ctx, id(1)));
+    server.call(at(0), |election, ctx| election.peer_up(ctx, id(3)));
+    assert_eq!(genuine.begin(at(1)), None);
+    let (_, vote) = genuine.said.iter().find(|(to, _)| *to == id(2)).unwrap();
+    let (elected, out) = server.call(at(2), |election, ctx| election.handle(ctx, id(3), vote));
+    assert_eq!(elected, Some(Elected::Following(id(3))));
+    let told = notifications(&out).into_iter().filter(|(to, _)| *to == id(3)).map(|(_, told)| told);
+    let [result] = &told.collect::<Vec<_>>()[..] else { panic!("one word for it") };
+    assert_eq!(genuine.hear(at(3), id(2), result), Some(Elected::Leading));
 }
 
 #[test]

@@ -4,8 +4,6 @@
 //! that a quorum would have to say that there is a leader. And without it there may be too few to elect another. A genuine
 //! server waits for `initLimit` before it is established, and then looks around once a tick.
 
-use alloc::collections::BTreeSet;
-
 use zabra_types::Now;
 
 use super::{Own, Part};
@@ -24,9 +22,12 @@ impl Hope {
         match part {
             Part::Learning(learner) => learner.established().is_none() && election.leader_looks(),
             Part::Leading(leader) => {
-                let may_come: BTreeSet<_> =
-                    election.expected().chain(leader.voters()).chain([own.options.id]).collect();
-                if own.members.is_quorum(&may_come) {
+                // Asked after every input, so nothing is gathered for it.
+                let may_come = |server| {
+                    let mut others = leader.voters().chain(election.expected());
+                    server == own.options.id || others.any(|other| other == server)
+                };
+                if own.members.is_quorum_of(may_come) {
                     self.lost = None;
                     return false;
                 }
