@@ -22,7 +22,7 @@ fn trials(effort: &Effort, nodes: usize) -> usize {
         (true, 0) => 3,
         (true, _) => 2,
         (false, 0) => 20,
-        (false, _) => 10,
+        (false, _) => 5,
     }
 }
 

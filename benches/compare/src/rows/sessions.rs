@@ -35,7 +35,7 @@ fn takes(effort: &Effort) -> Duration {
 }
 
 fn idle_span(effort: &Effort) -> Duration {
-    Duration::from_secs(if effort.quick { 5 } else { 30 })
+    Duration::from_secs(if effort.quick { 5 } else { 15 })
 }
 
 fn run(runner: &mut Runner<'_>) -> Result<(), Failure> {
