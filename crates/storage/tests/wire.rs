@@ -9,12 +9,13 @@ use std::io::{BufReader, Cursor, Read};
 
 use common::{apply, dump, fixture_options, history, tree_of, zxid};
 use proptest::prelude::*;
-use zabra_proto::FieldLimit;
+use zabra_proto::{FieldLimit, Put, put_persisted};
 use zabra_storage::{
     DatabaseReceiver, DatabaseSender, SharedTree, SnapshotOptions, SnapshotProblem, receive_database,
     send_database, stream_snapshot,
 };
-use zabra_tree::{Progress, Tree};
+use zabra_tree::{LoadError, Progress, Tree};
+use zabra_types::StatPersisted;
 
 fn sent(tree: &Tree) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -44,6 +45,43 @@ fn what_is_sent_is_received() {
     for count in [0, 1, 90] {
         let tree = tree_of(&history(count));
         assert_eq!(dump(&received(&sent(&tree), count).unwrap()), dump(&tree));
+    }
+}
+
+/// So many nodes that the tree is built on another thread than reads them.
+#[test]
+fn large_trees_are_received_and_judged() {
+    let many = |odd_one: Option<&str>| {
+        let mut bytes = Vec::new();
+        bytes.put_count(0);
+        bytes.put_count(0);
+        let children = (0..20_000).map(|number| format!("/d/{number}"));
+        let paths = ["", "/d"].into_iter().map(str::to_owned).chain(children);
+        for path in
+            paths.chain(odd_one.map(str::to_owned)).chain((0..5000).map(|number| format!("/d/7/{number}")))
+        {
+            bytes.put_text(&path);
+            bytes.put_buffer(Some(path.as_bytes()));
+            bytes.put_i64(-1);
+            put_persisted(&mut bytes, &StatPersisted::default());
+        }
+        bytes.put_text("/");
+        bytes.put_text("BenWasHere");
+        received(&bytes, 1)
+    };
+    let tree = many(None).unwrap();
+    tree.check().unwrap();
+    assert_eq!(tree.node_count(), 25_006);
+    assert_eq!(tree.get("/d/7/4999").unwrap().data(), Some(&b"/d/7/4999"[..]));
+    for (odd_one, expected) in [
+        ("/e/1", LoadError::MissingParent { path: "/e/1".to_owned() }),
+        ("/d/8", LoadError::Duplicate { path: "/d/8".to_owned() }),
+        ("/d/", LoadError::NotAPath { path: "/d/".to_owned() }),
+    ] {
+        match many(Some(odd_one)) {
+            Err((_, SnapshotProblem::Tree(error))) => assert_eq!(error, expected),
+            other => panic!("{odd_one}: {other:?}"),
+        }
     }
 }
 

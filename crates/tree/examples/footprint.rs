@@ -111,7 +111,7 @@ fn load(snapshot: &[u8], last_zxid: Zxid) -> Tree {
         let acl = reader.i64("acl").expect("as written");
         loader.node(&path, data, acl, &get_persisted(&mut reader).expect("as written")).expect("a tree");
     }
-    loader.finish(last_zxid, None)
+    loader.finish(last_zxid, None).expect("each node once")
 }
 
 /// One directory with `count` znodes of 100 bytes.

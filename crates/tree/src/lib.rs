@@ -29,7 +29,7 @@ pub use change::{ChangeSink, Outcome, SubOutcome};
 pub use check::BrokenInvariant;
 pub use digest::{DigestCheck, DigestRecord, NodePrefix, SnapshotDigest, node_digest};
 pub use index::HashKey;
-pub use load::{LoadError, TreeLoader};
+pub use load::{LoadError, NodeSum, TreeLoader};
 pub use node::{NodeAcl, NodeRef};
 pub use quota::{QuotaLimits, QuotaText, QuotaUsage, QuotaView};
 pub use snapshot::{Progress, SnapshotCursor};

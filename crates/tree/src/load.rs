@@ -1,12 +1,13 @@
 //! Reading a snapshot back.
 
 use crate::acl_table::AclLoader;
-use crate::arena::Slot;
-use crate::index::HashKey;
+use crate::arena::{NewNode, Slot};
+use crate::index::{HashKey, IndexBatch};
 use crate::tree::split;
-use crate::{Tree, TreeOptions};
+use crate::{NodePrefix, Tree, TreeOptions};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use zabra_proto::{AclList, TxnDigest};
 use zabra_types::{SessionId, StatPersisted, Zxid};
@@ -43,24 +44,48 @@ impl fmt::Display for LoadError {
 
 impl core::error::Error for LoadError {}
 
+/// What a node adds to the digest, worked out before the node has its place: on another thread, say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeSum {
+    prefix: NodePrefix,
+    digest: u32,
+}
+
+impl NodeSum {
+    /// Of this node; see [`node_digest`](crate::node_digest).
+    pub fn of(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> Self {
+        let (prefix, digest) = NodePrefix::with_digest(path, data, stat);
+        Self { prefix, digest }
+    }
+}
+
+/// As many nodes wait at least before they are put into the index.
+const BATCH_MIN: usize = 1 << 16;
+/// And this part of all nodes.
+const BATCH_SHARE: usize = 4;
+
 /// Builds a tree from the parts of a snapshot: sessions, lists, then nodes, parents first.
 #[derive(Debug)]
 pub struct TreeLoader {
     tree: Tree,
     acls: AclLoader,
     root_seen: bool,
-    /// The parent of the node before, with its path: siblings lie together.
-    parent: Option<(Slot, String)>,
+    /// Nodes that cannot be found yet. To put each into the index when it comes would mean to wait for memory with each,
+    /// and parents, which alone are looked for, are at hand mostly.
+    unindexed: IndexBatch,
+    parents: Parents,
 }
 
 impl TreeLoader {
     /// Begins with nothing but a root that is still to come.
     pub fn new(options: TreeOptions) -> Self {
+        let key = HashKey::from(options.hash_seed);
         Self {
             tree: Tree::bare(options),
-            acls: AclLoader::new(HashKey::from(options.hash_seed)),
+            acls: AclLoader::new(key.clone()),
             root_seen: false,
-            parent: None,
+            unindexed: IndexBatch::new(),
+            parents: Parents::new(key),
         }
     }
 
@@ -77,7 +102,8 @@ impl TreeLoader {
     /// A node. An id of a list that has no row is accepted: replay will set the list again.
     ///
     /// # Errors
-    /// The records are not a tree; the loader is then of no more use.
+    /// The records are not a tree; the loader is then of no more use. That a node comes twice may be found out only
+    /// later, by [`TreeLoader::finish`] at the latest.
     pub fn node(
         &mut self,
         path: &str,
@@ -85,17 +111,44 @@ impl TreeLoader {
         raw_acl_id: i64,
         stat: &StatPersisted,
     ) -> Result<(), LoadError> {
+        let sum = self.tree.digests.enabled().then(|| NodeSum::of(path, data, stat));
+        self.summed_node(path, data, raw_acl_id, stat, sum)
+    }
+
+    /// The same for a node whose part of the digest is known. It is left out where digests are off.
+    ///
+    /// # Errors
+    /// As for [`TreeLoader::node`].
+    pub fn summed_node(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        raw_acl_id: i64,
+        stat: &StatPersisted,
+        sum: Option<NodeSum>,
+    ) -> Result<(), LoadError> {
         if path.is_empty() {
             return self.root(data, raw_acl_id, stat);
         }
-        let (parent_path, name) = split(path).ok_or_else(|| LoadError::NotAPath { path: path.to_owned() })?;
+        // A slash alone is the root's other name, but begins no path.
+        let (parent_path, name) = split(path)
+            .filter(|(parent, _)| *parent != "/")
+            .ok_or_else(|| LoadError::NotAPath { path: path.to_owned() })?;
         let parent =
-            self.parent_at(parent_path).ok_or_else(|| LoadError::MissingParent { path: path.to_owned() })?;
-        if self.tree.arena.resolve(path).is_some() {
-            return Err(LoadError::Duplicate { path: path.to_owned() });
-        }
+            self.parent_at(parent_path)?.ok_or_else(|| LoadError::MissingParent { path: path.to_owned() })?;
         let acl = self.acls.acquire(raw_acl_id);
-        self.tree.add_node(parent, path, name, data, acl, stat);
+        let tree = &mut self.tree;
+        let sum = sum.filter(|_| tree.digests.enabled());
+        let digest = sum.map_or(0, |sum| sum.digest);
+        let prefix = sum.and_then(|sum| sum.prefix.crc()).unwrap_or_default();
+        tree.digests.replace(0, digest);
+        let node = NewNode { name, data, acl, stat, digest };
+        let slot = tree.arena.insert_later(parent, path, &node, prefix, &mut self.unindexed);
+        tree.file(slot, path, data, stat);
+        self.parents.came(name, slot);
+        if self.unindexed.len() >= BATCH_MIN.max(self.tree.arena.len() / BATCH_SHARE) {
+            self.index()?;
+        }
         Ok(())
     }
 
@@ -109,33 +162,117 @@ impl TreeLoader {
         tree.arena.set_root(data, stat);
         tree.arena.set_acl(Slot::ROOT, self.acls.acquire(raw_acl_id));
         tree.refresh_digest(Slot::ROOT, "");
+        self.parents.begin("", Slot::ROOT);
         Ok(())
     }
 
-    fn parent_at(&mut self, path: &str) -> Option<Slot> {
+    /// The node at a path, to which [`Parents`] is set.
+    fn parent_at(&mut self, path: &str) -> Result<Option<Slot>, LoadError> {
         if !self.root_seen {
-            return None;
+            return Ok(None);
         }
-        match &self.parent {
-            Some((slot, known)) if known == path => Some(*slot),
-            _ => {
-                let slot = self.tree.arena.resolve(path)?;
-                self.parent = Some((slot, path.to_owned()));
-                Some(slot)
-            }
+        if let Some(slot) = self.parents.find(path) {
+            return Ok(Some(slot));
         }
+        self.index()?;
+        let slot = self.tree.arena.resolve(path);
+        if let Some(slot) = slot {
+            self.parents.keep(path, slot);
+        }
+        Ok(slot)
+    }
+
+    /// Lets all nodes so far be found.
+    fn index(&mut self) -> Result<(), LoadError> {
+        let arena = &mut self.tree.arena;
+        arena.index_batch(&mut self.unindexed).map_err(|slot| LoadError::Duplicate { path: arena.path(slot) })
     }
 
     /// The tree, holding every transaction up to `last_zxid`; `digest` is the snapshot's own digest and the
     /// transaction it belongs to, if it has one. Nodes every tree has are added if they are missing, and the usage of
     /// every quota is counted anew.
-    pub fn finish(self, last_zxid: Zxid, digest: Option<(Zxid, TxnDigest)>) -> Tree {
+    ///
+    /// # Errors
+    /// A node came twice.
+    pub fn finish(mut self, last_zxid: Zxid, digest: Option<(Zxid, TxnDigest)>) -> Result<Tree, LoadError> {
+        self.index()?;
         let mut tree = self.tree;
         tree.acls = self.acls.finish();
         tree.last_zxid = last_zxid;
         tree.add_builtin();
         tree.recompute_quotas();
         tree.digests.loaded(last_zxid, digest);
-        tree
+        Ok(tree)
+    }
+}
+
+/// As many parents are remembered besides those above the last node.
+const PARENTS_KEPT: usize = 4096;
+
+/// Where parents are. Genuine snapshots go through the tree depth first, so that the parent of a node is the node before
+/// it or above that; ours have the order in which places were given out.
+#[derive(Debug)]
+struct Parents {
+    key: HashKey,
+    /// The path of the last node.
+    path: String,
+    /// The nodes on that path as far as they are known: how long the path to each is, and where it is.
+    line: Vec<(usize, Slot)>,
+    /// Parents that were looked for, by a hash of their paths.
+    kept: Vec<Option<(String, Slot)>>,
+}
+
+impl Parents {
+    fn new(key: HashKey) -> Self {
+        Self { key, path: String::new(), line: Vec::new(), kept: Vec::new() }
+    }
+
+    /// Goes to this node.
+    fn begin(&mut self, path: &str, slot: Slot) {
+        self.path.clear();
+        self.path.push_str(path);
+        self.line.clear();
+        self.line.push((path.len(), slot));
+    }
+
+    /// Goes to a child of the node it is at.
+    fn came(&mut self, name: &str, slot: Slot) {
+        self.path.push('/');
+        self.path.push_str(name);
+        self.line.push((self.path.len(), slot));
+    }
+
+    /// Goes to the node at a path, if it is known.
+    fn find(&mut self, path: &str) -> Option<Slot> {
+        let above = self.line.iter().rposition(|(len, _)| *len <= path.len());
+        if let Some(at) = above
+            && let (len, slot) = self.line[at]
+            && len == path.len()
+            && self.path[..len] == *path
+        {
+            self.line.truncate(at + 1);
+            self.path.truncate(len);
+            return Some(slot);
+        }
+        let (known, slot) = self.kept.get(self.place(path))?.as_ref()?;
+        let slot = *slot;
+        (known == path).then(|| {
+            self.begin(path, slot);
+            slot
+        })
+    }
+
+    /// Goes to a node and remembers it.
+    fn keep(&mut self, path: &str, slot: Slot) {
+        let place = self.place(path);
+        if self.kept.is_empty() {
+            self.kept.resize(PARENTS_KEPT, None);
+        }
+        self.kept[place] = Some((path.to_owned(), slot));
+        self.begin(path, slot);
+    }
+
+    fn place(&self, path: &str) -> usize {
+        self.key.hash(path.as_bytes()) as usize % PARENTS_KEPT
     }
 }

@@ -115,12 +115,17 @@ impl Tree {
         let digest = if self.digests.enabled() { node_digest(path, data, stat) } else { 0 };
         self.digests.replace(0, digest);
         let slot = self.arena.insert(parent, path, &NewNode { name, data, acl, stat, digest });
+        self.file(slot, path, data, stat);
+        slot
+    }
+
+    /// Files a new node everywhere but in the digest.
+    pub(crate) fn file(&mut self, slot: Slot, path: &str, data: Option<&[u8]>, stat: &StatPersisted) {
         self.owners.add(self.owner_of(stat.ephemeral_owner), slot);
         self.data_size = self.data_size.wrapping_add(node_size(path, data));
         if path == QUOTA_PATH {
             self.quota_root = Some(slot);
         }
-        slot
     }
 
     /// The node at a path. The empty path is the root's other name.

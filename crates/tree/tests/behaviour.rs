@@ -383,7 +383,7 @@ fn digests_are_compared_kept_and_left_alone_while_fuzzy() {
         loader.node("", Some(b""), -1, &StatPersisted::default()).unwrap();
         let found = TxnDigest { version: TxnDigest::VERSION, digest };
         Bench {
-            tree: loader.finish(Zxid::from_raw(last), Some((Zxid::from_raw(zxid), found))),
+            tree: loader.finish(Zxid::from_raw(last), Some((Zxid::from_raw(zxid), found))).unwrap(),
             zxid: last,
             session: 7,
         }
@@ -424,15 +424,22 @@ fn records_that_are_no_tree_do_not_load() {
     let stat = StatPersisted::default();
     let load = |paths: &[&str]| {
         let mut loader = TreeLoader::new(TreeOptions::default());
-        paths.iter().try_for_each(|path| loader.node(path, None, -1, &stat))
+        paths.iter().try_for_each(|path| loader.node(path, None, -1, &stat))?;
+        loader.finish(Zxid::ZERO, None).map(|tree| tree.check().unwrap())
     };
     let missing = |path: &str| Err(LoadError::MissingParent { path: path.into() });
     assert_eq!(load(&["", "/a", "/a/b"]), Ok(()));
     assert_eq!(load(&["/a"]), missing("/a"), "the root comes first");
     assert_eq!(load(&["", "/a/b", "/a"]), missing("/a/b"));
+    // The parents of the last two are neither above the node before nor asked for a first time.
+    let spread = ["", "/a", "/a/b", "/c", "/a/b/x", "/c/y", "/a/b/z", "/c/z"];
+    assert_eq!(load(&spread), Ok(()));
+    assert_eq!(load(&["", "/ab", "/ab/c", "/ac/d"]), missing("/ac/d"), "as long as one that is there");
     assert_eq!(load(&["", "/a", "/a"]), Err(LoadError::Duplicate { path: "/a".into() }));
+    let twice = Err(LoadError::Duplicate { path: "/c/y".into() });
+    assert_eq!(load(&[&spread[..], &["/a/b/y", "/c/y"]].concat()), twice, "found when its parent was known");
     assert_eq!(load(&["", ""]), Err(LoadError::Duplicate { path: String::new() }));
-    for path in ["a", "/", "/a/"] {
+    for path in ["a", "/", "/a/", "//b"] {
         assert_eq!(load(&["", "/a", path]), Err(LoadError::NotAPath { path: path.into() }));
     }
 }
@@ -443,7 +450,7 @@ fn a_list_that_dangles_denies_until_it_is_set() {
     let stat = StatPersisted::default();
     loader.node("", Some(b""), -1, &stat).unwrap();
     loader.node("/a", Some(b""), 42, &stat).unwrap();
-    let mut bench = Bench { tree: loader.finish(Zxid::ZERO, None), zxid: 0, session: 7 };
+    let mut bench = Bench { tree: loader.finish(Zxid::ZERO, None).unwrap(), zxid: 0, session: 7 };
     bench.tree.check().unwrap();
     assert_eq!(bench.tree.get("/a").unwrap().acl(), NodeAcl::Dangling);
     let read = AclList::encode_entries(&[Acl::new(Perms::READ, "ip", "::1")]);

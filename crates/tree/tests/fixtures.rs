@@ -76,7 +76,7 @@ fn load(snapshot: &[u8], zxid: i64) -> Tree {
         let acl = reader.i64("acl").unwrap();
         loader.node(&path, data, acl, &get_persisted(&mut reader).unwrap()).unwrap();
     }
-    loader.finish(Zxid::from_raw(zxid), None)
+    loader.finish(Zxid::from_raw(zxid), None).unwrap()
 }
 
 fn options() -> TreeOptions {

@@ -1,15 +1,22 @@
 //! What snapshot files and snapshots between servers have in common: sessions, access control lists, nodes.
 
 use zabra_proto::{AclList, DecodeError, Reader, TxnDigest, get_persisted};
-use zabra_tree::{LoadError, Tree, TreeLoader, TreeOptions};
-use zabra_types::{SessionId, Zxid};
+use zabra_tree::{LoadError, NodeSum, Tree, TreeLoader, TreeOptions};
+use zabra_types::{SessionId, StatPersisted, Zxid};
 
 use super::END_PATH;
+use super::build::Builder;
+
+/// With more nodes than this, the tree is built on a thread of its own.
+const NODES_FEW: u64 = 4096;
 
 /// Reads the body of a snapshot, record by record.
 #[derive(Debug)]
 pub(super) struct Body {
+    options: TreeOptions,
+    /// What has come before the builder began.
     loader: TreeLoader,
+    builder: Option<Builder>,
     next: Next,
     nodes: u64,
 }
@@ -27,11 +34,12 @@ enum Next {
 
 impl Body {
     pub(super) fn new(options: TreeOptions) -> Self {
-        Self { loader: TreeLoader::new(options), next: Next::SessionCount, nodes: 0 }
+        let loader = TreeLoader::new(options);
+        Self { options, loader, builder: None, next: Next::SessionCount, nodes: 0 }
     }
 
     /// Takes one record; true when it was the last. A record that ends too early changes nothing: it may be taken again
-    /// when more of it is there.
+    /// when more of it is there. That the nodes are not a tree may be found out some nodes later.
     pub(super) fn next(&mut self, reader: &mut Reader<'_>) -> Result<Result<bool, LoadError>, DecodeError> {
         self.next = match self.next {
             Next::SessionCount => sessions(count(reader, "sessions")?),
@@ -54,10 +62,9 @@ impl Body {
                     let data = reader.buffer("data")?;
                     let acl = reader.i64("acl")?;
                     let stat = get_persisted(reader)?;
-                    if let Err(error) = self.loader.node(&path, data, acl, &stat) {
+                    if let Err(error) = self.node(&path, data, acl, stat) {
                         return Ok(Err(error));
                     }
-                    self.nodes += 1;
                     Next::Node
                 }
             }
@@ -66,14 +73,49 @@ impl Body {
         Ok(Ok(matches!(self.next, Next::Nothing)))
     }
 
+    fn node(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: i64,
+        stat: StatPersisted,
+    ) -> Result<(), LoadError> {
+        self.nodes += 1;
+        if self.nodes == NODES_FEW {
+            let loader = std::mem::replace(&mut self.loader, TreeLoader::new(self.options));
+            match Builder::start(loader) {
+                Ok(builder) => self.builder = Some(builder),
+                Err(loader) => self.loader = *loader,
+            }
+        }
+        let Some(builder) = &mut self.builder else {
+            return self.loader.node(path, data, acl, &stat);
+        };
+        let sum = self.options.digest.then(|| NodeSum::of(path, data, &stat));
+        if builder.node(path, data, acl, stat, sum) {
+            return Ok(());
+        }
+        match self.builder.take() {
+            Some(builder) => builder.finish().map(|loader| self.loader = loader),
+            None => Ok(()),
+        }
+    }
+
     /// How many nodes there were.
     pub(super) fn nodes(&self) -> u64 {
         self.nodes
     }
 
     /// The tree, see [`TreeLoader::finish`].
-    pub(super) fn finish(self, zxid: Zxid, digest: Option<(Zxid, TxnDigest)>) -> Tree {
-        self.loader.finish(zxid, digest)
+    ///
+    /// # Errors
+    /// The nodes are not a tree.
+    pub(super) fn finish(self, zxid: Zxid, digest: Option<(Zxid, TxnDigest)>) -> Result<Tree, LoadError> {
+        let loader = match self.builder {
+            Some(builder) => builder.finish()?,
+            None => self.loader,
+        };
+        loader.finish(zxid, digest)
     }
 }
 

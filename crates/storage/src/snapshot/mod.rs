@@ -1,6 +1,7 @@
 //! Snapshots: the whole tree in one sealed file, see `docs/formats/snapshot.md`.
 
 mod body;
+mod build;
 mod read;
 mod stream;
 mod valid;

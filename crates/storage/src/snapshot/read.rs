@@ -197,7 +197,7 @@ fn load(
     let sections = Sections::read(source)?;
     let zxid = zxid.or(sections.last_zxid).ok_or(SnapshotProblem::NoZxid)?;
     Ok(LoadedSnapshot {
-        tree: body.finish(zxid, sections.digest),
+        tree: body.finish(zxid, sections.digest)?,
         zxid,
         last_zxid: sections.last_zxid,
         digest: sections.digest,

@@ -138,9 +138,16 @@ impl DatabaseReceiver {
         self.offset
     }
 
-    /// The tree, as of the transaction that the SNAP packet told; `None` when it has not come completely.
-    pub fn finish(self, zxid: Zxid) -> Option<Tree> {
-        self.is_complete().then(|| self.body.finish(zxid, None))
+    /// The tree, as of the transaction that the SNAP packet told.
+    ///
+    /// # Errors
+    /// It has not come completely, or the nodes are not a tree.
+    pub fn finish(self, zxid: Zxid) -> Result<Tree, (u64, SnapshotProblem)> {
+        let offset = self.offset;
+        if !self.is_complete() {
+            return Err((offset, SnapshotProblem::NoSignature));
+        }
+        self.body.finish(zxid, None).map_err(|error| (offset, error.into()))
     }
 
     /// Takes whole records from the front; the number of their bytes.
@@ -205,6 +212,5 @@ pub fn receive_database(
         let taken = receiver.take(bytes)?;
         input.consume(taken);
     }
-    let offset = receiver.offset();
-    receiver.finish(zxid).ok_or((offset, SnapshotProblem::NoSignature))
+    receiver.finish(zxid)
 }

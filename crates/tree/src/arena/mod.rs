@@ -13,7 +13,7 @@ mod record;
 mod slab;
 
 use crate::acl_table::AclId;
-use crate::index::{HashKey, Index};
+use crate::index::{HashKey, Index, IndexBatch};
 use alloc::string::String;
 use alloc::vec::Vec;
 pub(crate) use blocks::BlockRef;
@@ -189,17 +189,53 @@ impl Arena {
     pub(crate) fn insert(&mut self, parent: Slot, path: &str, node: &NewNode<'_>) -> Slot {
         let slot = self.add_record(parent, node);
         self.index.insert(self.key.hash(path.as_bytes()), slot, self.records[slot.0]);
+        self.join_family(slot, parent, node.name);
+        slot
+    }
+
+    /// Adds one of many children, which can be found after [`Arena::index_batch`]. `prefix` is what a change of the stat
+    /// leaves of the digest, 0 for unknown.
+    pub(crate) fn insert_later(
+        &mut self,
+        parent: Slot,
+        path: &str,
+        node: &NewNode<'_>,
+        prefix: u32,
+        batch: &mut IndexBatch,
+    ) -> Slot {
+        let slot = self.add_record(parent, node);
+        let block = self.records[slot.0];
+        batch.push(self.key.hash(path.as_bytes()), slot, block);
+        if let Some(place) = self.record(block).extra() {
+            self.extras[place].digest_prefix = prefix;
+        }
+        self.join_family(slot, parent, node.name);
+        slot
+    }
+
+    /// Lets what is in the batch be found.
+    ///
+    /// # Errors
+    /// The node is there twice; the arena is then of no more use.
+    pub(crate) fn index_batch(&mut self, batch: &mut IndexBatch) -> Result<(), Slot> {
+        let Self { index, blocks, .. } = self;
+        index.insert_all(batch, |one, other| {
+            let (one, other) = (Record::new(blocks.get(one)), Record::new(blocks.get(other)));
+            one.parent() == other.parent() && one.name() == other.name()
+        })
+    }
+
+    fn join_family(&mut self, slot: Slot, parent: Slot, name: &str) {
         let place = self.extra_place(parent);
         let (records, blocks) = (&self.records, &self.blocks);
         let name_of = |slot: Slot| Record::new(blocks.get(records[slot.0])).name();
         let family = &mut self.extras[place].family;
         let is_first = family.len() == 0;
-        family.add(slot, node.name.as_bytes(), name_of, &mut self.moved);
+        family.add(slot, name.as_bytes(), name_of, &mut self.moved);
         self.tell_moved();
         if is_first {
             self.count_inner(parent, 1);
         }
-        slot
     }
 
     fn add_record(&mut self, parent: Slot, node: &NewNode<'_>) -> Slot {

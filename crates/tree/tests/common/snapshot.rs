@@ -109,6 +109,6 @@ impl Snapshot {
             loader.node(&path, data, acl, &get_persisted(&mut reader).unwrap())?;
         }
         reader.finish("snapshot").unwrap();
-        Ok(loader.finish(self.zxid, self.digest))
+        loader.finish(self.zxid, self.digest)
     }
 }
