@@ -35,7 +35,7 @@ use crate::ensemble::{Ensemble, Holds, Member};
 use crate::observe;
 use crate::options;
 use crate::pipeline::{LogQueue, Queued};
-use crate::snapshots::LastSnapshot;
+use crate::snapshots::{LastSnapshot, Snapshotting};
 use crate::stats::{ServerStats, Tally};
 use crate::throttler::Throttler;
 
@@ -113,7 +113,7 @@ pub(crate) struct Core {
     /// The last snapshot of this process.
     pub(crate) last_snapshot: LastSnapshot,
     /// Held while a snapshot is written or the whole database replaced.
-    pub(crate) snapshotting: Mutex<()>,
+    pub(crate) snapshotting: Snapshotting,
     /// Who does not want a snapshot now.
     pub(crate) snapshot_holds: Holds,
     /// What all parts of a member of an ensemble share; none when this server is alone.
@@ -156,7 +156,7 @@ impl Core {
             queue: LogQueue::default(),
             throttler: Throttler::default(),
             last_snapshot: LastSnapshot::default(),
-            snapshotting: Mutex::default(),
+            snapshotting: Snapshotting::default(),
             snapshot_holds: Holds::default(),
             ensemble,
             stats: ServerStats::default(),

@@ -1,10 +1,11 @@
 //! Snapshots while serving: when, and on a thread of their own.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{error, info, warn};
 use zabra_storage::{
     DataDirs, LogError, SharedTree, SnapshotInfo, SnapshotTrigger, StorageError, TxnLog, write_snapshot,
@@ -19,6 +20,70 @@ use crate::stats::millis;
 impl SharedTree for Core {
     fn look<R>(&self, look: impl FnOnce(&Tree) -> R) -> R {
         look(&self.tree.read())
+    }
+}
+
+/// The slowest a snapshot is written, in bytes a second.
+const RATE_MIN: f64 = 32e6;
+/// The part of the time from one snapshot to the next that it may take at most.
+const SHARE_OF_TIME: f64 = 0.5;
+/// What a node takes in a snapshot besides its path and data.
+const NODE_LEN: u64 = 76;
+/// A snapshot ahead of its time by less goes on.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+/// And looks this often whether it has become urgent.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// Keeps snapshots apart from each other and from what replaces the database.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshotting {
+    turn: Mutex<()>,
+    waiting: AtomicUsize,
+}
+
+impl Snapshotting {
+    /// Waits for the snapshot being written, which hurries from now on; none is begun while this is kept.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.waiting.fetch_add(1, SeqCst);
+        let turn = self.turn.lock();
+        self.waiting.fetch_sub(1, SeqCst);
+        turn
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.waiting.load(SeqCst) > 0
+    }
+}
+
+/// A tree that is looked at a little at a time, so that requests hardly notice.
+struct Unhurried<'a> {
+    core: &'a Core,
+    /// Bytes a second.
+    rate: f64,
+    /// When what was written until now is due.
+    due: Cell<Instant>,
+}
+
+impl SharedTree for Unhurried<'_> {
+    fn look<R>(&self, look: impl FnOnce(&Tree) -> R) -> R {
+        self.core.look(look)
+    }
+
+    fn pause(&self, written: usize) {
+        let now = Instant::now();
+        // A disk that was slow for a while is not made to catch up.
+        let due = self.due.get().max(now) + Duration::from_secs_f64(written as f64 / self.rate);
+        self.due.set(due);
+        if due < now + PAUSE_MIN {
+            return;
+        }
+        while !self.core.snapshotting.is_urgent() {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(PAUSE_MAX));
+        }
     }
 }
 
@@ -43,6 +108,8 @@ impl Logged {
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     trigger: SnapshotTrigger,
+    /// When the last one was due, or the server started.
+    last_due: Instant,
     /// Whether one is being written.
     busy: Arc<AtomicBool>,
 }
@@ -54,7 +121,7 @@ impl Snapshots {
         let mut trigger =
             SnapshotTrigger::new(storage.snap_count, storage.snap_size_max, options::hash_key());
         trigger.logged(replayed.entries, replayed.bytes);
-        Self { trigger, busy: Arc::default() }
+        Self { trigger, last_due: Instant::now(), busy: Arc::default() }
     }
 
     /// After a batch is on disk: rolls the log and begins a snapshot when enough has come together. While an earlier one
@@ -69,10 +136,17 @@ impl Snapshots {
         flushed: Logged,
     ) -> Result<(), LogError> {
         self.trigger.logged(flushed.entries, flushed.bytes);
-        if !self.trigger.is_due(core.tree.read().approximate_data_size()) {
+        let (data_size, nodes) = {
+            let tree = core.tree.read();
+            (tree.approximate_data_size(), tree.node_count())
+        };
+        if !self.trigger.is_due(data_size) {
             return Ok(());
         }
         self.trigger.restart(options::hash_key());
+        let interval = std::mem::replace(&mut self.last_due, Instant::now()).elapsed();
+        let len = (data_size + nodes * NODE_LEN) as f64;
+        let rate = (len / (interval.as_secs_f64() * SHARE_OF_TIME).max(f64::MIN_POSITIVE)).max(RATE_MIN);
         log.roll()?;
         if self.busy.swap(true, SeqCst) {
             warn!("too busy to snapshot, skipping one: the last is still being written");
@@ -81,7 +155,8 @@ impl Snapshots {
         let (job, busy) = (Arc::clone(core), Arc::clone(&self.busy));
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             // Nothing is lost when it fails: the logs since the last snapshot stay.
-            let _ = take(&job);
+            let pace = Unhurried { core: &job, rate, due: Cell::new(Instant::now()) };
+            let _ = write(&job, &pace);
             busy.store(false, SeqCst);
         });
         if let Err(error) = spawned {
@@ -104,16 +179,20 @@ impl LastSnapshot {
     }
 }
 
-/// Writes a snapshot now, while serving.
+/// Writes a snapshot now, while serving, as fast as it goes: somebody waits for it.
 ///
 /// # Errors
 /// The disk failed; it has been logged and counted.
 pub(crate) fn take(core: &Core) -> Result<SnapshotInfo, StorageError> {
+    write(core, core)
+}
+
+fn write(core: &Core, tree: &impl SharedTree) -> Result<SnapshotInfo, StorageError> {
     let _one_at_a_time = core.snapshotting_unheld();
     let start = Instant::now();
     let storage = &core.config.storage;
     let dirs = DataDirs::new(&storage.data_dir, &storage.data_log_dir);
-    let written = write_snapshot(&*core.disk, &dirs.snapshots, core, options::snapshot(&core.config));
+    let written = write_snapshot(&*core.disk, &dirs.snapshots, tree, options::snapshot(&core.config));
     match &written {
         Ok(info) => {
             core.stats.snapshottime.record(millis(start.elapsed()));
@@ -129,4 +208,25 @@ pub(crate) fn take(core: &Core) -> Result<SnapshotInfo, StorageError> {
         }
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_snapshot_makes_it_urgent() {
+        let snapshotting = Snapshotting::default();
+        let turn = snapshotting.lock();
+        assert!(!snapshotting.is_urgent());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| drop(snapshotting.lock()));
+            while !snapshotting.is_urgent() {
+                std::thread::yield_now();
+            }
+            drop(turn);
+            assert!(waiting.join().is_ok());
+        });
+        assert!(!snapshotting.is_urgent());
+    }
 }

@@ -59,8 +59,8 @@ impl Compression {
 const WRITE_LEN: usize = 256 << 10;
 
 /// Bytes after which a file being written is synced, so that the log's syncs do not wait behind a mountain of
-/// dirty pages.
-const SYNC_EVERY: u64 = 4 << 20;
+/// dirty pages: for no longer than the disk takes for this much.
+const SYNC_EVERY: u64 = 512 << 10;
 
 /// A file written from front to back.
 #[derive(Debug)]

@@ -11,6 +11,9 @@ use super::body::Body;
 use super::read::{RECORD_LEN_MAX, SnapshotProblem};
 use super::write::{BodyCursor, SharedTree};
 
+/// About how many bytes are taken from the tree at a time.
+const PIECE_LEN: usize = 64 << 10;
+
 /// What ends the database on the wire.
 const SIGNATURE: &str = "BenWasHere";
 
@@ -46,7 +49,7 @@ impl DatabaseSender {
             return Progress::Done;
         }
         out.append(&mut self.head);
-        if self.body.fill(tree, out) == Progress::Done {
+        if self.body.fill(tree, out, PIECE_LEN) == Progress::Done {
             out.put_text(SIGNATURE);
             self.done = true;
         }

@@ -15,7 +15,7 @@ use crate::error::{Doing, Explain, StorageError};
 use crate::{Disk, snapshot_name};
 
 /// About how many bytes are taken from the tree at a time: what a writer to the tree waits for at most.
-const STEP_LEN: usize = 64 << 10;
+const STEP_LEN: usize = 16 << 10;
 
 /// What the names of unfinished snapshots begin with: nothing the genuine server takes for a snapshot.
 pub(crate) const NEW_SNAPSHOT_PREFIX: &str = "new-snapshot.";
@@ -24,6 +24,10 @@ pub(crate) const NEW_SNAPSHOT_PREFIX: &str = "new-snapshot.";
 pub trait SharedTree {
     /// Looks at the tree as it is now.
     fn look<R>(&self, look: impl FnOnce(&Tree) -> R) -> R;
+
+    /// May wait, after some bytes have been written and before it looks again: whoever is in no hurry leaves the disk and
+    /// the processors to others.
+    fn pause(&self, _written: usize) {}
 }
 
 impl SharedTree for Tree {
@@ -161,9 +165,9 @@ impl BodyCursor {
         self.nodes.zxid()
     }
 
-    /// Appends the next nodes, and behind the last of them the end path.
-    pub(super) fn fill(&mut self, tree: &impl SharedTree, out: &mut Vec<u8>) -> Progress {
-        let progress = tree.look(|tree| self.nodes.fill(tree, out, STEP_LEN));
+    /// Appends the next nodes, about so many bytes, and behind the last of them the end path.
+    pub(super) fn fill(&mut self, tree: &impl SharedTree, out: &mut Vec<u8>, len: usize) -> Progress {
+        let progress = tree.look(|tree| self.nodes.fill(tree, out, len));
         if progress == Progress::Done {
             out.put_text(END_PATH);
         }
@@ -194,8 +198,10 @@ impl Encoder {
 
     fn write_to<W: Write>(mut self, tree: &impl SharedTree, mut out: W) -> io::Result<W> {
         loop {
-            let progress = self.body.fill(tree, &mut self.bytes);
+            let progress = self.body.fill(tree, &mut self.bytes, STEP_LEN);
+            let len = self.bytes.len();
             self.write_out(&mut out)?;
+            tree.pause(len);
             if progress == Progress::Done {
                 break;
             }
