@@ -301,7 +301,8 @@ fn exports_come_back(world: &World) {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        // Who refuses to begin may have ended before.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()
     };
     let told = piped(&["import", "-", "/piped"], &fs::read_to_string(&file).unwrap());
