@@ -29,9 +29,19 @@ const READ_CHUNK: usize = 64 * 1024;
 /// How long a connection that is being closed may take to send what is left.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// What a thread keeps at most to put replies into.
+const SPARE_CAPACITY_MAX: usize = 1024 * 1024;
+
 thread_local! {
     /// Where every connection of this thread reads to, so that idle connections hold no buffer.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK]);
+    /// What replies are put into. Connections of this thread lend it to their outbox while they handle what came.
+    static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Changes an empty buffer for the thread's.
+fn exchange(buffer: &mut Vec<u8>) {
+    SPARE.with_borrow_mut(|spare| std::mem::swap(spare, buffer));
 }
 
 /// Why a connection ends.
@@ -261,7 +271,11 @@ impl Task<'_> {
         loop {
             let leaving = {
                 let mut outbox = self.conn.outbox();
-                std::mem::swap(&mut outbox.bytes, &mut self.sending);
+                if !outbox.bytes.is_empty() {
+                    std::mem::swap(&mut outbox.bytes, &mut self.sending);
+                } else if outbox.bytes.capacity() > IDLE_CAPACITY {
+                    exchange(&mut outbox.bytes);
+                }
                 self.wants_input = self.wants_input(&outbox);
                 // Decided under one lock: from here on others may send, unless they have to wake this task.
                 outbox.task_is_idle =
@@ -273,6 +287,9 @@ impl Task<'_> {
             }
             let sent = self.write(stream).await;
             self.sending.clear();
+            if (IDLE_CAPACITY..=SPARE_CAPACITY_MAX).contains(&self.sending.capacity()) {
+                exchange(&mut self.sending);
+            }
             self.sending.shrink_to(IDLE_CAPACITY);
             if let Err(closed) = sent {
                 return Some(closed);
@@ -322,8 +339,14 @@ impl Task<'_> {
     }
 
     fn received(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        // What is answered from here on is counted, and then sent, by this task.
-        self.conn.outbox().task_is_idle = false;
+        {
+            let mut outbox = self.conn.outbox();
+            // What is answered from here on is counted, and then sent, by this task.
+            outbox.task_is_idle = false;
+            if outbox.bytes.is_empty() {
+                exchange(&mut outbox.bytes);
+            }
+        }
         self.core.stats.bytes_received_count.add(bytes.len() as u64);
         self.conn.hear(self.core.clock.now());
         if self.partial.is_empty() {
