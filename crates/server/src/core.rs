@@ -181,6 +181,11 @@ impl Core {
         self.phase.load(SeqCst) == Phase::ReadOnly as u8
     }
 
+    /// Whether the server ends, in good order or not.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.phase.load(SeqCst) == Phase::Ending as u8
+    }
+
     /// How long a client that comes now should wait for a leader instead of being sent away; none when there is one, or has
     /// been none for long.
     ///

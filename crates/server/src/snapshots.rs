@@ -77,7 +77,8 @@ impl SharedTree for Unhurried<'_> {
         if due < now + PAUSE_MIN {
             return;
         }
-        while !self.core.snapshotting.is_urgent() {
+        // A server that ends leaves no thread behind for long.
+        while !self.core.snapshotting.is_urgent() && !self.core.is_ending() {
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
