@@ -206,7 +206,8 @@ impl Served {
         for Queued { proposal, xid, op, token } in self.queue.drain(..) {
             let (header, txn, digest) = decode_txn(&proposal.payload).expect("preparation made it");
             let mut events = Events::new(&mut self.watches, &mut self.outbox, &self.schemes, false);
-            let outcome = self.tree.apply(&header, &txn, &mut events);
+            let hints = self.preparer.hints(header.zxid);
+            let outcome = self.tree.apply_prepared(&header, &txn, hints, &mut events);
             let checked = self.tree.check_digest(header.zxid, digest);
             assert!(!matches!(checked, DigestCheck::Mismatch { .. }), "preparation and tree disagree");
             self.preparer.committed(header.zxid);

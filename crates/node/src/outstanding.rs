@@ -7,7 +7,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
-use zabra_tree::{HashKey, NodeAcl, NodePrefix, NodeRef, Tree};
+use zabra_tree::{HashKey, Hint, NodeAcl, NodePlace, NodePrefix, NodeRef, Tree};
 use zabra_types::{EphemeralOwner, OwnerRules, SessionId, StatPersisted, Zxid};
 
 /// A node as it will be once everything proposed is applied.
@@ -15,6 +15,8 @@ use zabra_types::{EphemeralOwner, OwnerRules, SessionId, StatPersisted, Zxid};
 pub(crate) struct PendingNode {
     pub(crate) stat: StatPersisted,
     pub(crate) children: u32,
+    /// Where the tree has it, unless it was created since.
+    pub(crate) in_tree: NodePlace,
     pub(crate) acl: StoredAcl,
     pub(crate) data_len: usize,
     /// Digest of path and data, which the digest of the node continues with the Stat.
@@ -25,14 +27,16 @@ pub(crate) struct PendingNode {
 
 impl PendingNode {
     /// What the tree has, with the data replaced when `new_data` is given.
-    fn of(path: &str, node: NodeRef<'_>, new_data: Option<Option<&[u8]>>) -> Self {
-        let data = new_data.unwrap_or_else(|| node.data());
+    fn of(path: &str, node: NodeRef<'_>, new_data: Option<(usize, NodePrefix)>) -> Self {
+        let known = || (node.data().map_or(0, <[u8]>::len), node.digest_prefix(path));
+        let (data_len, prefix) = new_data.unwrap_or_else(known);
         Self {
             stat: node.persisted(),
             children: node.num_children(),
+            in_tree: node.place(),
             acl: StoredAcl::of(node.acl()),
-            data_len: data.map_or(0, <[u8]>::len),
-            prefix: if new_data.is_some() { NodePrefix::of(path, data) } else { node.digest_prefix(path) },
+            data_len,
+            prefix,
             digest: node.digest(),
         }
     }
@@ -109,6 +113,14 @@ impl<'t> Seen<'_, 't> {
         self.place
     }
 
+    /// Where the tree will have the node when what is outstanding is applied, as far as that is known.
+    pub(crate) fn in_tree(&self) -> NodePlace {
+        match &self.state {
+            State::Pending(node) => node.in_tree,
+            State::Applied(node) => node.place(),
+        }
+    }
+
     /// What [`Outstanding::change`] starts from.
     pub(crate) fn origin(&self) -> Origin<'t> {
         let applied = match self.state {
@@ -138,8 +150,9 @@ type Before = Option<(Zxid, Option<PendingNode>)>;
 struct Undo {
     /// Whether there is one.
     active: bool,
-    /// Length of `changes` when it began.
+    /// Lengths of `changes` and `hints` when it began.
     changes_len: usize,
+    hints_len: usize,
     /// Empty without one; its allocation is used again.
     slots: Vec<(u32, Before)>,
 }
@@ -161,6 +174,8 @@ pub(crate) struct Outstanding {
     by_path: HashTable<u32>,
     /// Which slot each transaction changed, in order. A slot with a later zxid has a later entry as well.
     changes: VecDeque<(Zxid, u32)>,
+    /// For those who apply: one for each change of a node that a client asked for, in order.
+    hints: VecDeque<(Zxid, Hint)>,
     /// Slots of present nodes that a session owns.
     owned: BTreeSet<(SessionId, u32)>,
     undo: Undo,
@@ -175,6 +190,7 @@ impl Outstanding {
             free: Vec::new(),
             by_path: HashTable::new(),
             changes: VecDeque::new(),
+            hints: VecDeque::new(),
             owned: BTreeSet::new(),
             undo: Undo::default(),
         }
@@ -211,21 +227,21 @@ impl Outstanding {
         state.map(|state| Seen { place, state })
     }
 
-    /// The node at `path` to be changed by `zxid`, with the data replaced when `new_data` is given.
+    /// The node at `path` to be changed by `zxid`. `new_data` is the length of the data and the digest of it and the path,
+    /// when that changes.
     pub(crate) fn change(
         &mut self,
         zxid: Zxid,
         path: &str,
         origin: Origin<'_>,
-        new_data: Option<Option<&[u8]>>,
+        new_data: Option<(usize, NodePrefix)>,
     ) -> Option<&mut PendingNode> {
         let at = match (origin.place.at, origin.applied) {
             (Some(at), _) => {
                 self.keep(zxid, at);
                 let node = self.slots[at as usize].node.as_mut();
-                if let (Some(node), Some(data)) = (node, new_data) {
-                    node.data_len = data.map_or(0, <[u8]>::len);
-                    node.prefix = NodePrefix::of(path, data);
+                if let (Some(node), Some((data_len, prefix))) = (node, new_data) {
+                    (node.data_len, node.prefix) = (data_len, prefix);
                 }
                 at
             }
@@ -267,6 +283,9 @@ impl Outstanding {
 
     /// Everything up to `zxid` has been applied.
     pub(crate) fn applied(&mut self, zxid: Zxid) {
+        while self.hints.front().is_some_and(|&(of, _)| of <= zxid) {
+            self.hints.pop_front();
+        }
         while let Some(&(changed, at)) = self.changes.front() {
             if changed > zxid {
                 break;
@@ -278,10 +297,22 @@ impl Outstanding {
         }
     }
 
+    /// What applying the next change need not find out.
+    pub(crate) fn hint(&mut self, zxid: Zxid, hint: Hint) {
+        self.hints.push_back((zxid, hint));
+    }
+
+    /// The hints for a transaction.
+    pub(crate) fn hints(&self, zxid: Zxid) -> impl Iterator<Item = Hint> {
+        let hints = self.hints.iter().skip_while(move |(of, _)| *of < zxid);
+        hints.take_while(move |(of, _)| *of == zxid).map(|&(_, hint)| hint)
+    }
+
     /// From here on every change can be undone.
     pub(crate) fn begin_multi(&mut self) {
         self.undo.active = true;
         self.undo.changes_len = self.changes.len();
+        self.undo.hints_len = self.hints.len();
     }
 
     /// The changes since [`Self::begin_multi`] stay.
@@ -297,6 +328,7 @@ impl Outstanding {
             return;
         }
         self.changes.truncate(self.undo.changes_len);
+        self.hints.truncate(self.undo.hints_len);
         while let Some((at, before)) = self.undo.slots.pop() {
             match before {
                 Some((zxid, node)) => {

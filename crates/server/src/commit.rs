@@ -200,7 +200,9 @@ impl Commit<'_> {
         let outcome = {
             let mut delivery = Delivery::new(core, self.touched);
             let mut events = Events::new(self.watches, &mut delivery, &core.schemes, core.options.skip_acl);
-            self.tree.apply(&header, &txn, &mut events)
+            // Only what this server prepared itself, against this tree.
+            let prepared = self.brain.part.decides().then(|| self.brain.preparer.hints(zxid));
+            self.tree.apply_prepared(&header, &txn, prepared.into_iter().flatten(), &mut events)
         };
         if let DigestCheck::Mismatch { expected, actual } = self.tree.check_digest(zxid, digest) {
             core.stats.digest_mismatches_count.increment();

@@ -6,7 +6,7 @@
 
 use crate::arena::Slot;
 use crate::tree::{node_size, split};
-use crate::{CONFIG_PATH, ChangeSink, NodePrefix, Outcome, QUOTA_PATH, SubOutcome, Tree};
+use crate::{CONFIG_PATH, ChangeSink, Hint, NodePrefix, Outcome, QUOTA_PATH, SubOutcome, Tree};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,6 +18,18 @@ impl Tree {
     /// nothing but the last zxid. Replaying transactions that a loaded snapshot already shows is allowed, in order and
     /// to the end.
     pub fn apply(&mut self, header: &TxnHeader, txn: &Txn<'_>, sink: &mut impl ChangeSink) -> Outcome {
+        self.apply_prepared(header, txn, core::iter::empty(), sink)
+    }
+
+    /// The same, on the server that prepared the transaction against this very tree, and with less to find out: there is
+    /// a hint for each change of a node, in their order. Hints change nothing about what comes of it.
+    pub fn apply_prepared(
+        &mut self,
+        header: &TxnHeader,
+        txn: &Txn<'_>,
+        mut hints: impl Iterator<Item = Hint>,
+        sink: &mut impl ChangeSink,
+    ) -> Outcome {
         let outcome = match txn {
             Txn::CreateSession { timeout_ms } => {
                 self.sessions.insert(header.session, *timeout_ms);
@@ -27,8 +39,8 @@ impl Tree {
                 self.close_session(header.session, header.zxid, paths.as_deref().unwrap_or_default(), sink);
                 Outcome::Done
             }
-            Txn::Multi(subs) => Outcome::Multi(self.apply_multi(header, subs, sink)),
-            single => self.apply_one(header, single, sink).into(),
+            Txn::Multi(subs) => Outcome::Multi(self.apply_multi(header, subs, hints, sink)),
+            single => self.apply_one(header, single, &mut hints, sink).into(),
         };
         // Only after the whole transaction: a snapshot named after a zxid contains all of it.
         self.last_zxid = self.last_zxid.max(header.zxid);
@@ -40,6 +52,7 @@ impl Tree {
         &mut self,
         header: &TxnHeader,
         subs: &[SubTxn<'_>],
+        mut hints: impl Iterator<Item = Hint>,
         sink: &mut impl ChangeSink,
     ) -> Vec<SubOutcome> {
         let failed_at = subs.iter().position(|sub| sub.kind == TxnType::Error.code());
@@ -47,29 +60,36 @@ impl Tree {
             (Some(_), Txn::Error { code }) => SubOutcome::Error(*code),
             (Some(failed_at), _) if at < failed_at => SubOutcome::Error(0),
             (Some(_), _) => SubOutcome::Error(KeeperError::RuntimeInconsistency.code()),
-            (None, txn) => self.apply_one(header, txn, sink),
+            (None, txn) => self.apply_one(header, txn, &mut hints, sink),
         };
         subs.iter().enumerate().map(outcome_of).collect()
     }
 
     /// Applies what may also be part of a multi.
-    fn apply_one(&mut self, header: &TxnHeader, txn: &Txn<'_>, sink: &mut impl ChangeSink) -> SubOutcome {
+    fn apply_one(
+        &mut self,
+        header: &TxnHeader,
+        txn: &Txn<'_>,
+        hints: &mut impl Iterator<Item = Hint>,
+        sink: &mut impl ChangeSink,
+    ) -> SubOutcome {
+        let mut hint = || hints.next().unwrap_or(Hint::NONE);
         match txn {
             Txn::Create(create) => {
                 let owner = if create.ephemeral { header.session } else { SessionId::NONE };
-                self.create(header, create, owner.raw(), sink).map(Some).into()
+                self.create(header, create, owner.raw(), hint(), sink).map(Some).into()
             }
             Txn::CreateContainer(create) => {
-                self.create(header, create, EphemeralOwner::Container.raw(), sink).map(Some).into()
+                self.create(header, create, EphemeralOwner::Container.raw(), hint(), sink).map(Some).into()
             }
             Txn::CreateTtl(create, ttl_ms) => {
-                self.create(header, create, EphemeralOwner::Ttl(*ttl_ms).raw(), sink).map(Some).into()
+                self.create(header, create, EphemeralOwner::Ttl(*ttl_ms).raw(), hint(), sink).map(Some).into()
             }
-            Txn::Delete { path } => self.delete(header.zxid, path, sink).map(|()| None).into(),
+            Txn::Delete { path } => self.delete(header.zxid, path, hint(), sink).map(|()| None).into(),
             Txn::SetData { path, data, version } => {
-                self.set_data(header, path, *data, *version, sink).map(Some).into()
+                self.set_data(header, (path, *data, *version), hint(), sink).map(Some).into()
             }
-            Txn::SetAcl { path, acl, version } => self.set_acl(path, *acl, *version).map(Some).into(),
+            Txn::SetAcl { path, acl, version } => self.set_acl(path, *acl, *version, hint()).map(Some).into(),
             Txn::Error { code } => SubOutcome::Error(*code),
             Txn::Check { .. } => SubOutcome::Done,
             // The decoder puts none of these into a multi.
@@ -82,11 +102,12 @@ impl Tree {
         header: &TxnHeader,
         create: &CreateTxn<'_>,
         owner: i64,
+        hint: Hint,
         sink: &mut impl ChangeSink,
     ) -> Result<Stat, KeeperError> {
         let path = &*create.path;
         let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
-        let parent = self.arena.resolve(parent_path).ok_or(KeeperError::NoNode)?;
+        let parent = self.find(parent_path, hint.place).ok_or(KeeperError::NoNode)?.slot();
         let acl = self.acls.acquire(create.acl);
         self.count_creation(parent, parent_path, create.parent_cversion, header.zxid);
         if let Some(existing) = self.arena.resolve(path) {
@@ -105,7 +126,7 @@ impl Tree {
             ephemeral_owner: owner,
             ..StatPersisted::default()
         };
-        self.add_node(parent, path, name, create.data, acl, &stat);
+        self.add_node(parent, (path, name), create.data, acl, (&stat, hint.prefix));
         // As created: when it is a usage node, its data is replaced below.
         let visible = self.shown(&stat, create.data, 0);
         self.add_usage(path, 1, len(create.data));
@@ -126,10 +147,16 @@ impl Tree {
         }
     }
 
-    fn delete(&mut self, zxid: Zxid, path: &str, sink: &mut impl ChangeSink) -> Result<(), KeeperError> {
+    fn delete(
+        &mut self,
+        zxid: Zxid,
+        path: &str,
+        hint: Hint,
+        sink: &mut impl ChangeSink,
+    ) -> Result<(), KeeperError> {
         let (parent_path, _) = split(path).ok_or(KeeperError::BadArguments)?;
-        let slot = self.arena.resolve(path);
-        let known_parent = slot.map(|slot| self.arena.look(slot).parent());
+        let node = self.find(path, hint.place);
+        let (slot, known_parent) = (node.map(|node| node.slot()), node.map(|node| node.parent()));
         let parent = known_parent.or_else(|| self.arena.resolve(parent_path)).ok_or(KeeperError::NoNode)?;
         let (cversion, pzxid) = self.arena.look(parent).child_counts();
         // Also when the node is gone already, and never back behind a later creation.
@@ -188,12 +215,11 @@ impl Tree {
     fn set_data(
         &mut self,
         header: &TxnHeader,
-        path: &str,
-        data: Option<&[u8]>,
-        version: i32,
+        (path, data, version): (&str, Option<&[u8]>, i32),
+        hint: Hint,
         sink: &mut impl ChangeSink,
     ) -> Result<Stat, KeeperError> {
-        let node = self.arena.look_up(path).ok_or(KeeperError::NoNode)?;
+        let node = self.find(path, hint.place).ok_or(KeeperError::NoNode)?;
         let (slot, acl, digest_before) = (node.slot(), node.acl(), node.digest());
         let growth = len(data) - len(node.data());
         let (mzxid, mtime) = (header.zxid.raw(), header.time.millis());
@@ -201,7 +227,9 @@ impl Tree {
         let visible = self.shown(&stat, data, node.num_children());
         self.arena.change_data((slot, path), data, mzxid, mtime, version);
         if self.digests.enabled() {
-            self.set_digest(slot, digest_before, NodePrefix::with_digest(path, data, &stat));
+            let of_stat = |prefix: NodePrefix| (prefix, prefix.digest(&stat));
+            let fresh = || NodePrefix::with_digest(path, data, &stat);
+            self.set_digest(slot, digest_before, hint.prefix.map_or_else(fresh, of_stat));
         }
         self.data_size = self.data_size.wrapping_add_signed(growth);
         self.add_usage(path, 0, growth);
@@ -218,8 +246,14 @@ impl Tree {
         self.data_size = self.data_size.wrapping_add_signed(growth);
     }
 
-    fn set_acl(&mut self, path: &str, acl: AclList<'_>, version: i32) -> Result<Stat, KeeperError> {
-        let slot = self.arena.resolve(path).ok_or(KeeperError::NoNode)?;
+    fn set_acl(
+        &mut self,
+        path: &str,
+        acl: AclList<'_>,
+        version: i32,
+        hint: Hint,
+    ) -> Result<Stat, KeeperError> {
+        let slot = self.find(path, hint.place).ok_or(KeeperError::NoNode)?.slot();
         // Acquired first, so that setting the list a node has does not drop it in between.
         let acl = self.acls.acquire(acl);
         self.acls.release(self.arena.look(slot).acl());
@@ -241,14 +275,14 @@ impl Tree {
         self.sessions.remove(&session);
         for path in paths {
             // Missing ones were deleted before the snapshot reached them.
-            let _ = self.delete(zxid, path, sink);
+            let _ = self.delete(zxid, path, Hint::NONE, sink);
         }
         self.delete_ephemerals(session, zxid, sink);
     }
 
     fn delete_ephemerals(&mut self, session: SessionId, zxid: Zxid, sink: &mut impl ChangeSink) -> u64 {
         let paths: Vec<String> = self.ephemerals_of(session).collect();
-        paths.iter().filter(|path| self.delete(zxid, path, sink).is_ok()).count() as u64
+        paths.iter().filter(|path| self.delete(zxid, path, Hint::NONE, sink).is_ok()).count() as u64
     }
 
     /// Deletes the ephemeral nodes of sessions that do not exist, as a server does that has just loaded its state and

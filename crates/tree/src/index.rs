@@ -140,8 +140,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// No node is in the last slot there could be.
-    const EMPTY: Self = Self { tag: 0, slot: Slot(u32::MAX), block: BlockRef::NONE };
+    const EMPTY: Self = Self { tag: 0, slot: Slot::NONE, block: BlockRef::NONE };
 }
 
 /// One table: at most four fifths full, so that a search always ends.

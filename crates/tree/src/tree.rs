@@ -98,21 +98,22 @@ impl Tree {
             }
             let Some((parent, name)) = split(path) else { continue };
             let Some(parent) = self.arena.resolve(parent) else { continue };
-            self.add_node(parent, path, name, Some(&[]), acl, &stat);
+            self.add_node(parent, (path, name), Some(&[]), acl, (&stat, None));
         }
     }
 
-    /// Adds a node that is not there yet, and files it everywhere.
+    /// Adds a node that is not there yet, and files it everywhere. `prefix` is of its path and data, if that is known.
     pub(crate) fn add_node(
         &mut self,
         parent: Slot,
-        path: &str,
-        name: &str,
+        (path, name): (&str, &str),
         data: Option<&[u8]>,
         acl: AclId,
-        stat: &StatPersisted,
+        (stat, prefix): (&StatPersisted, Option<NodePrefix>),
     ) -> Slot {
-        let digest = if self.digests.enabled() { node_digest(path, data, stat) } else { 0 };
+        let fresh = || node_digest(path, data, stat);
+        let digest =
+            if self.digests.enabled() { prefix.map_or_else(fresh, |prefix| prefix.digest(stat)) } else { 0 };
         self.digests.replace(0, digest);
         let slot = self.arena.insert(parent, path, &NewNode { name, data, acl, stat, digest });
         self.file(slot, path, data, stat);

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::borrow::Cow;
 use zabra_proto::{AclList, CreateTxn, Put, Reader, SubTxn, Txn, TxnDigest, TxnHeader, TxnType};
 use zabra_tree::{
-    ChangeSink, DigestCheck, DigestRecord, LoadError, NodeAcl, Outcome, Progress, QuotaUsage, SnapshotCursor,
-    SnapshotDigest, SubOutcome, Tree, TreeLoader, TreeOptions,
+    ChangeSink, DigestCheck, DigestRecord, Hint, LoadError, NodeAcl, NodePlace, Outcome, Progress,
+    QuotaUsage, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader, TreeOptions,
 };
 use zabra_types::{Acl, EphemeralOwner, OwnerRules, Perms, SessionId, StatPersisted, WallTime, Xid, Zxid};
 
@@ -565,4 +565,26 @@ fn a_path_created_again_behind_the_cursor_is_written_once() {
     }
     paths.sort_unstable();
     assert_eq!(paths, ["", "/a", "/a/x", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"]);
+}
+
+/// A place where another node is by now, or none: the node is found all the same.
+#[test]
+fn a_place_that_is_taken_does_no_harm() {
+    let (mut elsewhere, mut bench) = (bench(), bench());
+    for path in ["/x", "/y", "/x/n"] {
+        elsewhere.create(path, b"");
+    }
+    for path in ["/y", "/y/n", "/x", "/x/n"] {
+        bench.create(path, b"");
+    }
+    let taken = elsewhere.tree.get("/x/n").unwrap().place();
+    let right = bench.tree.get("/x/n").unwrap().place();
+    for (version, place) in (1..).zip([taken, NodePlace::UNKNOWN, right]) {
+        let txn = Txn::SetData { path: "/x/n".into(), data: Some(b"set"), version };
+        bench.zxid += 1;
+        let hints = [Hint { place, prefix: None }];
+        let outcome = bench.tree.apply_prepared(&bench.header(), &txn, hints.into_iter(), &mut ());
+        assert!(matches!(outcome, Outcome::Stat(stat) if stat.version == version), "{outcome:?}");
+        assert_eq!(bench.tree.check(), Ok(()));
+    }
 }

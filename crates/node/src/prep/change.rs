@@ -4,7 +4,7 @@ use super::{Draft, Preparer, Submitter, Surroundings, next_version, parent_of};
 use crate::{acl, quota};
 use alloc::borrow::Cow;
 use zabra_proto::{Check, Delete, SetAcl, SetData, Txn, TxnType};
-use zabra_tree::{CONFIG_PATH, QUOTA_PATH, ZOOKEEPER_PATH};
+use zabra_tree::{CONFIG_PATH, Hint, NodePrefix, QUOTA_PATH, ZOOKEEPER_PATH};
 use zabra_types::{EphemeralOwner, KeeperError, Perms, validate_path};
 
 impl Preparer {
@@ -26,7 +26,9 @@ impl Preparer {
             return Err(KeeperError::NotEmpty);
         }
         let (origin, place, digest) = (parent.origin(), node.place(), node.digest());
+        let hint = Hint { place: node.in_tree(), prefix: None };
         draft.put(TxnType::Delete, &Txn::Delete { path: Cow::from(path) }, 0);
+        self.outstanding.hint(draft.zxid(), hint);
         self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
         Ok(())
     }
@@ -49,7 +51,9 @@ impl Preparer {
             return Err(KeeperError::BadVersion);
         }
         let (origin, place, digest) = (self.look(at, parent_path)?.origin(), node.place(), node.digest());
+        let hint = Hint { place: node.in_tree(), prefix: None };
         draft.put(TxnType::DeleteContainer, &Txn::Delete { path: Cow::from(path) }, 0);
+        self.outstanding.hint(draft.zxid(), hint);
         self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
         Ok(())
     }
@@ -70,11 +74,13 @@ impl Preparer {
             quota::check(at.tree, path, 0, data_len as i64 - node.data_len() as i64)?;
         }
         let version = next_version(node.stat().version, set.version)?;
-        let origin = node.origin();
+        let (origin, in_tree) = (node.origin(), node.in_tree());
         let txn = Txn::SetData { path: Cow::from(path), data: set.data, version };
         draft.put(TxnType::SetData, &txn, data_len);
         let (zxid, time) = (draft.zxid(), draft.header.time);
-        self.change(at, zxid, path, origin, Some(set.data), |node| {
+        let prefix = NodePrefix::of(path, set.data);
+        self.outstanding.hint(zxid, Hint { place: in_tree, prefix: Some(prefix) });
+        self.change(at, zxid, path, origin, Some((data_len, prefix)), |node| {
             node.stat.version = version;
             node.stat.mzxid = zxid.raw();
             node.stat.mtime = time.millis();
@@ -96,8 +102,10 @@ impl Preparer {
         self.allow(at, from, &node, Perms::ADMIN)?;
         let version = next_version(node.stat().aversion, set.version)?;
         let origin = node.origin();
+        let hint = Hint { place: node.in_tree(), prefix: None };
         let txn = Txn::SetAcl { path: Cow::from(path), acl: acl.list(), version };
         draft.put(TxnType::SetAcl, &txn, 0);
+        self.outstanding.hint(draft.zxid(), hint);
         self.change(at, draft.zxid(), path, origin, None, |node| {
             node.stat.aversion = version;
             // The genuine server goes on judging by the old list until this is applied.

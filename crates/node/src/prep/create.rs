@@ -4,9 +4,9 @@ use super::{Draft, Preparer, Submitter, Surroundings, parent_of};
 use crate::outstanding::PendingNode;
 use crate::{acl, quota};
 use alloc::borrow::Cow;
-use alloc::format;
+use alloc::string::String;
 use zabra_proto::{Create, CreateKind, CreateTxn, Txn, TxnType};
-use zabra_tree::NodePrefix;
+use zabra_tree::{Hint, NodePlace, NodePrefix};
 use zabra_types::{CreateMode, EphemeralOwner, KeeperError, Perms, StatPersisted, TTL_MS_MAX, validate_path};
 
 /// The transaction that a create becomes.
@@ -39,8 +39,7 @@ impl Preparer {
         let parent = self.look(at, parent_path)?;
         self.allow(at, from, &parent, Perms::CREATE)?;
         let creations = parent.stat().cversion;
-        let path =
-            if mode.is_sequential() { Cow::from(format!("{path}{creations:010}")) } else { Cow::from(path) };
+        let path = if mode.is_sequential() { Cow::from(numbered(path, creations)) } else { Cow::from(path) };
         validate_path(&path).map_err(|_| KeeperError::BadArguments)?;
         let place = self.outstanding.place(&path);
         if self.outstanding.look_at(place, at.tree, &path).is_some() {
@@ -53,7 +52,7 @@ impl Preparer {
         if self.options.enforce_quota {
             quota::check(at.tree, &path, 1, data_len as i64)?;
         }
-        let origin = parent.origin();
+        let (origin, parent_place) = (parent.origin(), parent.in_tree());
 
         let (zxid, time) = (draft.zxid(), draft.header.time);
         // What the node is follows from the transaction, not from the mode: the two differ in requests that no client
@@ -87,6 +86,8 @@ impl Preparer {
                 parent.stat.pzxid = zxid.raw();
             }
         });
+        let prefix = NodePrefix::of(&path, create.data);
+        self.outstanding.hint(zxid, Hint { place: parent_place, prefix: Some(prefix) });
         let node = PendingNode {
             stat: StatPersisted {
                 czxid: zxid.raw(),
@@ -98,9 +99,10 @@ impl Preparer {
                 ..StatPersisted::default()
             },
             children: 0,
+            in_tree: NodePlace::UNKNOWN,
             acl,
             data_len,
-            prefix: NodePrefix::of(&path, create.data),
+            prefix,
             digest: 0,
         };
         self.add(at, zxid, (&path, place), node);
@@ -119,5 +121,37 @@ impl Preparer {
         }
         // A createTTL whose mode has no time to live. The genuine server lets a negative one pass and stops on it.
         if create.kind == CreateKind::Ttl { Err(KeeperError::BadArguments) } else { Ok((mode, 0)) }
+    }
+}
+
+/// The name of a sequential node: `%010d` behind the path. By hand, because formatting takes a tenth of a create.
+fn numbered(path: &str, number: i32) -> String {
+    let mut digits = [b'0'; 10];
+    let mut rest = number.unsigned_abs();
+    for digit in digits.iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    // The sign takes the place of a zero, if there is one.
+    let digits = if number < 0 && digits[0] == b'0' { &digits[1..] } else { &digits[..] };
+    let mut name = String::with_capacity(path.len() + 1 + digits.len());
+    name.push_str(path);
+    if number < 0 {
+        name.push('-');
+    }
+    name.extend(digits.iter().map(|&digit| char::from(digit)));
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn numbers_are_padded_with_zeros() {
+        for number in [0, 7, 1_234_567_890, i32::MAX, -1, -999_999_999, -1_000_000_000, i32::MIN] {
+            assert_eq!(numbered("/a-", number), format!("/a-{number:010}"));
+        }
     }
 }

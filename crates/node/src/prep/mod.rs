@@ -21,7 +21,7 @@ use zabra_proto::{
     DecodeError, FieldLimit, OpCode, Reader, Request, Txn, TxnDigest, TxnHeader, TxnType, encode_txn,
     put_sub_txn, put_txn_digest,
 };
-use zabra_tree::Tree;
+use zabra_tree::{Hint, NodePrefix, Tree};
 use zabra_types::{
     AuthSchemes, EphemeralOwner, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid,
 };
@@ -116,6 +116,12 @@ impl Preparer {
     /// Everything up to `zxid` has been applied to the tree.
     pub fn committed(&mut self, zxid: Zxid) {
         self.outstanding.applied(zxid);
+    }
+
+    /// What applying a transaction need not find out, for [`Tree::apply_prepared`]; nothing once it is
+    /// [`Preparer::committed`], or when another server made it.
+    pub fn hints(&self, zxid: Zxid) -> impl Iterator<Item = Hint> {
+        self.outstanding.hints(zxid)
     }
 
     /// Prepares a write of a client. `body` is what follows the request header.
@@ -238,14 +244,15 @@ impl Preparer {
         EphemeralOwner::from_raw(node.stat().ephemeral_owner, self.options.owner_rules).session().is_some()
     }
 
-    /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node.
+    /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node; of new data the length and the
+    /// digest with the path are needed.
     fn change(
         &mut self,
         at: &Surroundings<'_>,
         zxid: Zxid,
         path: &str,
         origin: Origin<'_>,
-        new_data: Option<Option<&[u8]>>,
+        new_data: Option<(usize, NodePrefix)>,
         edit: impl FnOnce(&mut PendingNode),
     ) {
         self.begin_digest(at);

@@ -33,6 +33,14 @@ impl<'a> Look<'a> {
         super::text(self.record.name())
     }
 
+    /// Whether the path of the node can be this one: its name ends it.
+    pub(crate) fn ends(&self, path: &str) -> bool {
+        let name = self.record.name();
+        let slash = path.len().wrapping_sub(name.len() + 1);
+        // The root has no name, and is asked for without its slash, too.
+        path.as_bytes().ends_with(name) && path.as_bytes().get(slash).is_none_or(|&byte| byte == b'/')
+    }
+
     /// The stat.
     pub(crate) fn stat(&self) -> StatPersisted {
         let (czxid, ctime) = (self.record.czxid(), self.record.ctime());

@@ -32,6 +32,8 @@ pub(crate) struct Slot(pub(crate) u32);
 impl Slot {
     /// The root, which is its own parent.
     pub(crate) const ROOT: Self = Self(0);
+    /// No node is in the last slot there could be.
+    pub(crate) const NONE: Self = Self(u32::MAX);
 }
 
 /// What a leaf that belongs to nobody and was never given another list does not have.

@@ -47,6 +47,8 @@ struct World {
     sessions: Sessions,
     proposed: VecDeque<Proposal>,
     time: i64,
+    /// Whether proposals are applied with what preparation found out.
+    hints: bool,
 }
 
 fn extended() -> NodeOptions {
@@ -72,6 +74,7 @@ impl World {
             sessions: Sessions::default(),
             proposed: VecDeque::new(),
             time: 1_000,
+            hints: true,
         }
     }
 
@@ -103,7 +106,11 @@ impl World {
         let proposal = self.proposed.pop_front().unwrap();
         let (header, txn, digest) = decode_txn(&proposal.payload).unwrap();
         assert_eq!(header, proposal.header);
-        let outcome = self.tree.apply(&header, &txn, &mut ());
+        let outcome = if self.hints {
+            self.tree.apply_prepared(&header, &txn, self.preparer.hints(header.zxid), &mut ())
+        } else {
+            self.tree.apply(&header, &txn, &mut ())
+        };
         let failed = match (&txn, &outcome) {
             (Txn::Error { .. }, _) => false,
             (Txn::Multi(subs), Outcome::Multi(outcomes)) => {
