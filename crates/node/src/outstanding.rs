@@ -283,9 +283,6 @@ impl Outstanding {
 
     /// Everything up to `zxid` has been applied.
     pub(crate) fn applied(&mut self, zxid: Zxid) {
-        while self.hints.front().is_some_and(|&(of, _)| of <= zxid) {
-            self.hints.pop_front();
-        }
         while let Some(&(changed, at)) = self.changes.front() {
             if changed > zxid {
                 break;
@@ -300,6 +297,13 @@ impl Outstanding {
     /// What applying the next change need not find out.
     pub(crate) fn hint(&mut self, zxid: Zxid, hint: Hint) {
         self.hints.push_back((zxid, hint));
+    }
+
+    /// Nobody asks for the hints up to `zxid` any more.
+    pub(crate) fn forget_hints(&mut self, zxid: Zxid) {
+        while self.hints.front().is_some_and(|&(of, _)| of <= zxid) {
+            self.hints.pop_front();
+        }
     }
 
     /// The hints for a transaction.

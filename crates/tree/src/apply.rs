@@ -6,7 +6,7 @@
 
 use crate::arena::Slot;
 use crate::tree::{node_size, split};
-use crate::{CONFIG_PATH, ChangeSink, Hint, NodePrefix, Outcome, QUOTA_PATH, SubOutcome, Tree};
+use crate::{CONFIG_PATH, ChangeSink, Hint, Outcome, QUOTA_PATH, Redigested, SubOutcome, Tree};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -109,7 +109,7 @@ impl Tree {
         let (parent_path, name) = split(path).ok_or(KeeperError::BadArguments)?;
         let parent = self.find(parent_path, hint.place).ok_or(KeeperError::NoNode)?.slot();
         let acl = self.acls.acquire(create.acl);
-        self.count_creation(parent, parent_path, create.parent_cversion, header.zxid);
+        self.count_creation((parent, parent_path), create.parent_cversion, header.zxid, hint.parent);
         if let Some(existing) = self.arena.resolve(path) {
             // The snapshot shows it already, perhaps with the id of a list that it does not have.
             self.acls.release(self.arena.look(existing).acl());
@@ -126,7 +126,7 @@ impl Tree {
             ephemeral_owner: owner,
             ..StatPersisted::default()
         };
-        self.add_node(parent, (path, name), create.data, acl, (&stat, hint.prefix));
+        self.add_node(parent, (path, name), create.data, acl, (&stat, hint.node));
         // As created: when it is a usage node, its data is replaced below.
         let visible = self.shown(&stat, create.data, 0);
         self.add_usage(path, 1, len(create.data));
@@ -138,12 +138,18 @@ impl Tree {
 
     /// The parent's side of a creation. Only upwards: its counter may show later creations already. -1 is a record
     /// from before 3.4, which counts one on.
-    fn count_creation(&mut self, parent: Slot, parent_path: &str, cversion: i32, zxid: Zxid) {
+    fn count_creation(
+        &mut self,
+        (parent, parent_path): (Slot, &str),
+        cversion: i32,
+        zxid: Zxid,
+        known: Option<Redigested>,
+    ) {
         let (before, _) = self.arena.look(parent).child_counts();
         let cversion = if cversion == -1 { before.wrapping_add(1) } else { cversion };
         if cversion > before {
             self.arena.set_child_counts(parent, cversion, zxid.raw());
-            self.refresh_digest(parent, parent_path);
+            self.refresh_digest(parent, parent_path, known);
         }
     }
 
@@ -162,7 +168,7 @@ impl Tree {
         // Also when the node is gone already, and never back behind a later creation.
         if zxid.raw() > pzxid {
             self.arena.set_child_counts(parent, cversion, zxid.raw());
-            self.refresh_digest(parent, parent_path);
+            self.refresh_digest(parent, parent_path, hint.parent);
         }
         let slot = slot.ok_or(KeeperError::NoNode)?;
         self.remove_below(slot, path);
@@ -220,17 +226,13 @@ impl Tree {
         sink: &mut impl ChangeSink,
     ) -> Result<Stat, KeeperError> {
         let node = self.find(path, hint.place).ok_or(KeeperError::NoNode)?;
-        let (slot, acl, digest_before) = (node.slot(), node.acl(), node.digest());
+        let (slot, acl) = (node.slot(), node.acl());
         let growth = len(data) - len(node.data());
         let (mzxid, mtime) = (header.zxid.raw(), header.time.millis());
         let stat = StatPersisted { mzxid, mtime, version, ..node.stat() };
         let visible = self.shown(&stat, data, node.num_children());
         self.arena.change_data((slot, path), data, mzxid, mtime, version);
-        if self.digests.enabled() {
-            let of_stat = |prefix: NodePrefix| (prefix, prefix.digest(&stat));
-            let fresh = || NodePrefix::with_digest(path, data, &stat);
-            self.set_digest(slot, digest_before, hint.prefix.map_or_else(fresh, of_stat));
-        }
+        self.refresh_digest(slot, path, hint.node);
         self.data_size = self.data_size.wrapping_add_signed(growth);
         self.add_usage(path, 0, growth);
         sink.data_changed(header.zxid, path, self.acls.get(acl));
@@ -259,7 +261,7 @@ impl Tree {
         self.acls.release(self.arena.look(slot).acl());
         self.arena.set_acl(slot, acl);
         self.arena.set_aversion(slot, version);
-        self.refresh_digest(slot, path);
+        self.refresh_digest(slot, path, hint.node);
         Ok(self.visible_stat(&self.arena.look(slot)))
     }
 

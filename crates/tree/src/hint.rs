@@ -16,22 +16,35 @@ impl NodePlace {
     pub const UNKNOWN: Self = Self { slot: Slot::NONE, czxid: 0 };
 }
 
-/// What applying a change need not find out: where the node is, and the digest of path and data.
+/// How the digest of a node changes with a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redigested {
+    /// Of its path and data, after the change.
+    pub prefix: NodePrefix,
+    /// Its digest before; 0 when it was not there.
+    pub before: u32,
+    /// Its digest after.
+    pub after: u32,
+}
+
+/// What applying a change need not find out: where the node is, and what becomes of digests.
 ///
-/// Of the digest only that part is handed over which follows from the transaction alone. The part that depends on the
-/// tree, the Stat, is made anew from what the tree has, so that a tree that is not as preparation saw it is found out all
-/// the same. A place is only good for the very tree that it was found in.
+/// A digest is only taken over by a node whose own is the one that preparation began with. A tree that is not as
+/// preparation saw it is thus found out all the same, by the digest of the whole. A place is only good for the path it
+/// was found with, in the very tree it was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hint {
     /// Where the node is, or, of one to be created, its parent.
     pub place: NodePlace,
-    /// Of the path and the new data, if the change has data.
-    pub prefix: Option<NodePrefix>,
+    /// The digest of the node, unless it goes.
+    pub node: Option<Redigested>,
+    /// The digest of its parent, when it comes or goes.
+    pub parent: Option<Redigested>,
 }
 
 impl Hint {
     /// Nothing was found out.
-    pub const NONE: Self = Self { place: NodePlace::UNKNOWN, prefix: None };
+    pub const NONE: Self = Self { place: NodePlace::UNKNOWN, node: None, parent: None };
 }
 
 impl NodeRef<'_> {

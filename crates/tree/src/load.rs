@@ -161,7 +161,7 @@ impl TreeLoader {
         tree.data_size = tree.data_size.wrapping_add(data.map_or(0, <[u8]>::len) as u64);
         tree.arena.set_root(data, stat);
         tree.arena.set_acl(Slot::ROOT, self.acls.acquire(raw_acl_id));
-        tree.refresh_digest(Slot::ROOT, "");
+        tree.refresh_digest(Slot::ROOT, "", None);
         self.parents.begin("", Slot::ROOT);
         Ok(())
     }

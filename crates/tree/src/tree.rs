@@ -6,8 +6,8 @@ use crate::digest::Digests;
 use crate::index::HashKey;
 use crate::owners::Owners;
 use crate::{
-    CONFIG_PATH, DigestCheck, DigestRecord, NodePrefix, NodeRef, QUOTA_PATH, SnapshotDigest, ZOOKEEPER_PATH,
-    node_digest,
+    CONFIG_PATH, DigestCheck, DigestRecord, NodePrefix, NodeRef, QUOTA_PATH, Redigested, SnapshotDigest,
+    ZOOKEEPER_PATH, node_digest,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -77,7 +77,7 @@ impl Tree {
             data_size: 1,
             quota_root: None,
         };
-        tree.refresh_digest(Slot::ROOT, "");
+        tree.refresh_digest(Slot::ROOT, "", None);
         tree
     }
 
@@ -102,18 +102,21 @@ impl Tree {
         }
     }
 
-    /// Adds a node that is not there yet, and files it everywhere. `prefix` is of its path and data, if that is known.
+    /// Adds a node that is not there yet, and files it everywhere. All of it follows from a transaction, so its digest may
+    /// be known.
     pub(crate) fn add_node(
         &mut self,
         parent: Slot,
         (path, name): (&str, &str),
         data: Option<&[u8]>,
         acl: AclId,
-        (stat, prefix): (&StatPersisted, Option<NodePrefix>),
+        (stat, known): (&StatPersisted, Option<Redigested>),
     ) -> Slot {
-        let fresh = || node_digest(path, data, stat);
-        let digest =
-            if self.digests.enabled() { prefix.map_or_else(fresh, |prefix| prefix.digest(stat)) } else { 0 };
+        let digest = match known {
+            _ if !self.digests.enabled() => 0,
+            Some(known) => known.after,
+            None => node_digest(path, data, stat),
+        };
         self.digests.replace(0, digest);
         let slot = self.arena.insert(parent, path, &NewNode { name, data, acl, stat, digest });
         self.file(slot, path, data, stat);
@@ -278,23 +281,24 @@ impl Tree {
         )
     }
 
-    /// Brings the digest up to date after a change of the node at `path`.
-    pub(crate) fn refresh_digest(&mut self, slot: Slot, path: &str) {
+    /// Brings the digest up to date after a change of the node at `path`, which may have been foreseen.
+    pub(crate) fn refresh_digest(&mut self, slot: Slot, path: &str, known: Option<Redigested>) {
         if !self.digests.enabled() {
             return;
         }
         let node = self.arena.look(slot);
-        // Of a directory the stat changes with every child, and path and data seldom.
-        let known = node.digest_prefix().map(NodePrefix::from_crc);
-        let prefix = known.unwrap_or_else(|| NodePrefix::of(path, node.data()));
-        let (before, digest) = (node.digest(), prefix.digest(&node.stat()));
-        self.set_digest(slot, before, (prefix, digest));
-    }
-
-    /// A node has this digest now.
-    pub(crate) fn set_digest(&mut self, slot: Slot, before: u32, (prefix, digest): (NodePrefix, u32)) {
-        self.digests.replace(before, digest);
-        self.arena.set_digest(slot, digest, prefix.crc().unwrap_or_default());
+        let before = node.digest();
+        let (prefix, after) = match (known, node.digest_prefix()) {
+            (Some(known), _) if known.before == before => (known.prefix, known.after),
+            // Of a directory the stat changes with every child, and path and data seldom.
+            (_, Some(prefix)) => {
+                let prefix = NodePrefix::from_crc(prefix);
+                (prefix, prefix.digest(&node.stat()))
+            }
+            (_, None) => NodePrefix::with_digest(path, node.data(), &node.stat()),
+        };
+        self.digests.replace(before, after);
+        self.arena.set_digest(slot, after, prefix.crc().unwrap_or_default());
     }
 }
 

@@ -5,8 +5,9 @@ use core::time::Duration;
 use std::borrow::Cow;
 use zabra_proto::{AclList, CreateTxn, Put, Reader, SubTxn, Txn, TxnDigest, TxnHeader, TxnType};
 use zabra_tree::{
-    ChangeSink, DigestCheck, DigestRecord, Hint, LoadError, NodeAcl, NodePlace, Outcome, Progress,
-    QuotaUsage, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader, TreeOptions,
+    ChangeSink, DigestCheck, DigestRecord, Hint, LoadError, NodeAcl, NodePlace, NodePrefix, Outcome,
+    Progress, QuotaUsage, Redigested, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader,
+    TreeOptions,
 };
 use zabra_types::{Acl, EphemeralOwner, OwnerRules, Perms, SessionId, StatPersisted, WallTime, Xid, Zxid};
 
@@ -582,9 +583,26 @@ fn a_place_that_is_taken_does_no_harm() {
     for (version, place) in (1..).zip([taken, NodePlace::UNKNOWN, right]) {
         let txn = Txn::SetData { path: "/x/n".into(), data: Some(b"set"), version };
         bench.zxid += 1;
-        let hints = [Hint { place, prefix: None }];
+        let hints = [Hint { place, ..Hint::NONE }];
         let outcome = bench.tree.apply_prepared(&bench.header(), &txn, hints.into_iter(), &mut ());
         assert!(matches!(outcome, Outcome::Stat(stat) if stat.version == version), "{outcome:?}");
         assert_eq!(bench.tree.check(), Ok(()));
     }
+}
+
+/// A digest that preparation reckoned from another state of the node is not taken over: the digest of the tree tells
+/// that they differ.
+#[test]
+fn a_digest_foreseen_from_another_state_is_made_anew() {
+    let mut bench = bench();
+    bench.create("/a", b"");
+    let node = bench.tree.get("/a").unwrap();
+    let (place, before) = (node.place(), node.digest());
+    let prefix = NodePrefix::of("/a", Some(b"set"));
+    let txn = Txn::SetData { path: "/a".into(), data: Some(b"set"), version: 1 };
+    bench.zxid += 1;
+    let node = Some(Redigested { prefix, before: before ^ 1, after: 7 });
+    let hints = [Hint { place, node, parent: None }];
+    bench.tree.apply_prepared(&bench.header(), &txn, hints.into_iter(), &mut ());
+    assert_eq!(bench.tree.check(), Ok(()));
 }

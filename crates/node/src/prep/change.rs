@@ -26,10 +26,10 @@ impl Preparer {
             return Err(KeeperError::NotEmpty);
         }
         let (origin, place, digest) = (parent.origin(), node.place(), node.digest());
-        let hint = Hint { place: node.in_tree(), prefix: None };
+        let in_tree = node.in_tree();
         draft.put(TxnType::Delete, &Txn::Delete { path: Cow::from(path) }, 0);
-        self.outstanding.hint(draft.zxid(), hint);
-        self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
+        let parent = self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
+        self.outstanding.hint(draft.zxid(), Hint { place: in_tree, node: None, parent });
         Ok(())
     }
 
@@ -51,10 +51,10 @@ impl Preparer {
             return Err(KeeperError::BadVersion);
         }
         let (origin, place, digest) = (self.look(at, parent_path)?.origin(), node.place(), node.digest());
-        let hint = Hint { place: node.in_tree(), prefix: None };
+        let in_tree = node.in_tree();
         draft.put(TxnType::DeleteContainer, &Txn::Delete { path: Cow::from(path) }, 0);
-        self.outstanding.hint(draft.zxid(), hint);
-        self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
+        let parent = self.remove(at, draft.zxid(), (parent_path, origin), (path, place, digest));
+        self.outstanding.hint(draft.zxid(), Hint { place: in_tree, node: None, parent });
         Ok(())
     }
 
@@ -79,12 +79,12 @@ impl Preparer {
         draft.put(TxnType::SetData, &txn, data_len);
         let (zxid, time) = (draft.zxid(), draft.header.time);
         let prefix = NodePrefix::of(path, set.data);
-        self.outstanding.hint(zxid, Hint { place: in_tree, prefix: Some(prefix) });
-        self.change(at, zxid, path, origin, Some((data_len, prefix)), |node| {
+        let node = self.change(at, zxid, path, origin, Some((data_len, prefix)), |node| {
             node.stat.version = version;
             node.stat.mzxid = zxid.raw();
             node.stat.mtime = time.millis();
         });
+        self.outstanding.hint(zxid, Hint { place: in_tree, node, parent: None });
         Ok(())
     }
 
@@ -102,15 +102,15 @@ impl Preparer {
         self.allow(at, from, &node, Perms::ADMIN)?;
         let version = next_version(node.stat().aversion, set.version)?;
         let origin = node.origin();
-        let hint = Hint { place: node.in_tree(), prefix: None };
+        let in_tree = node.in_tree();
         let txn = Txn::SetAcl { path: Cow::from(path), acl: acl.list(), version };
         draft.put(TxnType::SetAcl, &txn, 0);
-        self.outstanding.hint(draft.zxid(), hint);
-        self.change(at, draft.zxid(), path, origin, None, |node| {
+        let node = self.change(at, draft.zxid(), path, origin, None, |node| {
             node.stat.aversion = version;
             // The genuine server goes on judging by the old list until this is applied.
             node.acl = acl;
         });
+        self.outstanding.hint(draft.zxid(), Hint { place: in_tree, node, parent: None });
         Ok(())
     }
 

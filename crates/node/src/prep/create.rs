@@ -78,7 +78,7 @@ impl Preparer {
         };
         draft.put(txn_type(create.kind), &txn, data_len);
 
-        self.change(at, zxid, parent_path, origin, None, |parent| {
+        let parent = self.change(at, zxid, parent_path, origin, None, |parent| {
             parent.children = parent.children.saturating_add(1);
             // After 2^31 - 1 creations apply leaves the parent as it is.
             if parent_cversion > parent.stat.cversion {
@@ -86,8 +86,6 @@ impl Preparer {
                 parent.stat.pzxid = zxid.raw();
             }
         });
-        let prefix = NodePrefix::of(&path, create.data);
-        self.outstanding.hint(zxid, Hint { place: parent_place, prefix: Some(prefix) });
         let node = PendingNode {
             stat: StatPersisted {
                 czxid: zxid.raw(),
@@ -102,10 +100,11 @@ impl Preparer {
             in_tree: NodePlace::UNKNOWN,
             acl,
             data_len,
-            prefix,
+            prefix: NodePrefix::of(&path, create.data),
             digest: 0,
         };
-        self.add(at, zxid, (&path, place), node);
+        let node = self.add(at, zxid, (&path, place), node);
+        self.outstanding.hint(zxid, Hint { place: parent_place, node, parent });
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use zabra_proto::{
     DecodeError, FieldLimit, OpCode, Reader, Request, Txn, TxnDigest, TxnHeader, TxnType, encode_txn,
     put_sub_txn, put_txn_digest,
 };
-use zabra_tree::{Hint, NodePrefix, Tree};
+use zabra_tree::{Hint, NodePrefix, Redigested, Tree};
 use zabra_types::{
     AuthSchemes, EphemeralOwner, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid,
 };
@@ -96,6 +96,9 @@ impl core::error::Error for EpochUsedUp {}
 pub struct Preparer {
     options: NodeOptions,
     last_zxid: Zxid,
+    /// The last transaction applied, as far as this was told.
+    applied: Zxid,
+    /// May still have what is applied until the next transaction is made.
     outstanding: Outstanding,
     /// The digest after everything outstanding; meaningless while nothing is.
     digest: u64,
@@ -105,7 +108,7 @@ impl Preparer {
     /// Continues after `last_zxid`, the last transaction logged or, for a new leader, its epoch's beginning.
     pub fn new(options: NodeOptions, last_zxid: Zxid) -> Self {
         let outstanding = Outstanding::new(options.owner_rules, options.hash_key.into());
-        Self { options, last_zxid, outstanding, digest: 0 }
+        Self { options, last_zxid, applied: Zxid::ZERO, outstanding, digest: 0 }
     }
 
     /// The last transaction made, or where this preparer began.
@@ -115,7 +118,14 @@ impl Preparer {
 
     /// Everything up to `zxid` has been applied to the tree.
     pub fn committed(&mut self, zxid: Zxid) {
-        self.outstanding.applied(zxid);
+        self.applied = self.applied.max(zxid);
+        self.outstanding.forget_hints(zxid);
+    }
+
+    /// Lets go of what is applied. Not as soon as it is, because whoever applies does that on another processor than
+    /// whoever prepares, and has more to do.
+    fn settle(&mut self) {
+        self.outstanding.applied(self.applied);
     }
 
     /// What applying a transaction need not find out, for [`Tree::apply_prepared`]; nothing once it is
@@ -179,10 +189,11 @@ impl Preparer {
         Err(KeeperError::Unimplemented)
     }
 
-    /// Takes the next zxid.
+    /// Takes the next zxid. Nothing is looked up for a transaction before this.
     fn draft(&mut self, from: &Submitter<'_>, time: WallTime, kind: TxnType) -> Result<Draft, EpochUsedUp> {
         let zxid = self.next_zxid()?;
         self.last_zxid = zxid;
+        self.settle();
         let header = TxnHeader { session: from.session, cxid: from.xid, zxid, time, kind: kind.code() };
         Ok(Draft { header, payload: Vec::new(), in_multi: false })
     }
@@ -245,7 +256,7 @@ impl Preparer {
     }
 
     /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node; of new data the length and the
-    /// digest with the path are needed.
+    /// digest with the path are needed. Returns what becomes of the digest, if there is one.
     fn change(
         &mut self,
         at: &Surroundings<'_>,
@@ -254,45 +265,53 @@ impl Preparer {
         origin: Origin<'_>,
         new_data: Option<(usize, NodePrefix)>,
         edit: impl FnOnce(&mut PendingNode),
-    ) {
+    ) -> Option<Redigested> {
         self.begin_digest(at);
-        let Some(node) = self.outstanding.change(zxid, path, origin, new_data) else { return };
-        let before = node.digest;
+        let node = self.outstanding.change(zxid, path, origin, new_data)?;
         edit(node);
-        node.digest = if self.options.digest { node.prefix.digest(&node.stat) } else { 0 };
-        let after = node.digest;
+        if !self.options.digest {
+            return None;
+        }
+        let prefix = node.prefix;
+        let after = prefix.digest(&node.stat);
+        let before = core::mem::replace(&mut node.digest, after);
         self.replace_digest(before, after);
+        Some(Redigested { prefix, before, after })
     }
 
-    /// A node comes into being at `path`, whose place this is.
+    /// A node comes into being at `path`, whose place this is. Returns its digest.
     fn add(
         &mut self,
         at: &Surroundings<'_>,
         zxid: Zxid,
         (path, place): (&str, Place),
         mut node: PendingNode,
-    ) {
+    ) -> Option<Redigested> {
         self.begin_digest(at);
-        node.digest = if self.options.digest { node.prefix.digest(&node.stat) } else { 0 };
-        self.replace_digest(0, node.digest);
+        let prefix = node.prefix;
+        node.digest = if self.options.digest { prefix.digest(&node.stat) } else { 0 };
+        let after = node.digest;
+        self.replace_digest(0, after);
         self.outstanding.put(zxid, path, place, Some(node));
+        self.options.digest.then_some(Redigested { prefix, before: 0, after })
     }
 
     /// A node goes, and its parent hears of it. `origin` is [`Seen::origin`] of the parent, `place` and `digest` are the
-    /// node's.
+    /// node's. Returns what becomes of the digest of the parent.
     fn remove(
         &mut self,
         at: &Surroundings<'_>,
         zxid: Zxid,
         (parent, origin): (&str, Origin<'_>),
         (path, place, digest): (&str, Place, u32),
-    ) {
-        self.change(at, zxid, parent, origin, None, |parent| {
+    ) -> Option<Redigested> {
+        let parent = self.change(at, zxid, parent, origin, None, |parent| {
             parent.children = parent.children.saturating_sub(1);
             parent.stat.pzxid = parent.stat.pzxid.max(zxid.raw());
         });
         self.replace_digest(digest, 0);
         self.outstanding.put(zxid, path, place, None);
+        parent
     }
 
     /// While nothing is outstanding the tree's digest is the truth.

@@ -32,6 +32,7 @@ fn versions_and_existence_under_pipelining() {
         assert_eq!(shown(&world.prepare(ALICE, &ask)), expected, "{ask:?}");
     }
     world.apply_all();
+    world.preparer.settle();
     assert!(world.preparer.outstanding.is_empty());
 }
 

@@ -95,6 +95,7 @@ proptest! {
         one_by_one.apply_all();
         prop_assert_eq!(pipelined.tree.digest(), one_by_one.tree.digest());
         prop_assert_eq!(pipelined.tree.check(), Ok(()));
+        pipelined.preparer.settle();
         prop_assert!(pipelined.preparer.outstanding.is_empty());
     }
 }
