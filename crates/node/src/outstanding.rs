@@ -81,6 +81,27 @@ impl<'t> Seen<'_, 't> {
         }
     }
 
+    pub(crate) fn version(&self) -> i32 {
+        match &self.state {
+            State::Pending(node) => node.stat.version,
+            State::Applied(node) => node.version(),
+        }
+    }
+
+    pub(crate) fn cversion(&self) -> i32 {
+        match &self.state {
+            State::Pending(node) => node.stat.cversion,
+            State::Applied(node) => node.cversion(),
+        }
+    }
+
+    pub(crate) fn owner(&self, rules: OwnerRules) -> EphemeralOwner {
+        match &self.state {
+            State::Pending(node) => EphemeralOwner::from_raw(node.stat.ephemeral_owner, rules),
+            State::Applied(node) => node.owner(),
+        }
+    }
+
     pub(crate) fn children(&self) -> u32 {
         match &self.state {
             State::Pending(node) => node.children,

@@ -4,9 +4,9 @@
 //! changed meets a newer state, and there the transactions that made it so follow and restore it. So nothing here can
 //! fail; see `storage-format` on fuzzy snapshots for each case.
 
-use crate::arena::Slot;
+use crate::arena::{Changed, Slot};
 use crate::tree::{node_size, split};
-use crate::{CONFIG_PATH, ChangeSink, Hint, Outcome, QUOTA_PATH, Redigested, SubOutcome, Tree};
+use crate::{CONFIG_PATH, ChangeSink, Hint, NodePrefix, Outcome, QUOTA_PATH, Redigested, SubOutcome, Tree};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -227,12 +227,20 @@ impl Tree {
     ) -> Result<Stat, KeeperError> {
         let node = self.find(path, hint.place).ok_or(KeeperError::NoNode)?;
         let (slot, acl) = (node.slot(), node.acl());
-        let growth = len(data) - len(node.data());
-        let (mzxid, mtime) = (header.zxid.raw(), header.time.millis());
-        let stat = StatPersisted { mzxid, mtime, version, ..node.stat() };
+        let (stat, data_before) = node.stat_and_data();
+        let growth = len(data) - len(data_before);
+        let changed = Changed { mzxid: header.zxid.raw(), mtime: header.time.millis(), version };
+        let Changed { mzxid, mtime, version } = changed;
+        let stat = StatPersisted { mzxid, mtime, version, ..stat };
         let visible = self.shown(&stat, data, node.num_children());
-        self.arena.change_data((slot, path), data, mzxid, mtime, version);
-        self.refresh_digest(slot, path, hint.node);
+        let before = node.digest();
+        let (prefix, digest) = match hint.node {
+            _ if !self.digests.enabled() => (NodePrefix::NONE, 0),
+            Some(known) if known.before == before => (known.prefix, known.after),
+            _ => NodePrefix::with_digest(path, data, &stat),
+        };
+        self.digests.replace(before, digest);
+        self.arena.change_data((slot, path), data, changed, (digest, prefix.crc().unwrap_or_default()));
         self.data_size = self.data_size.wrapping_add_signed(growth);
         self.add_usage(path, 0, growth);
         sink.data_changed(header.zxid, path, self.acls.get(acl));
@@ -244,7 +252,8 @@ impl Tree {
     pub fn set_config(&mut self, text: &[u8], version: i64, time: WallTime) {
         let Some(slot) = self.arena.resolve(CONFIG_PATH) else { return };
         let growth = len(Some(text)) - len(self.arena.look(slot).data());
-        self.arena.change_data((slot, CONFIG_PATH), Some(text), version, time.millis(), -1);
+        let changed = Changed { mzxid: version, mtime: time.millis(), version: -1 };
+        self.arena.change_data((slot, CONFIG_PATH), Some(text), changed, (0, 0));
         self.data_size = self.data_size.wrapping_add_signed(growth);
     }
 

@@ -25,6 +25,9 @@ pub fn node_digest(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> u32
 pub struct NodePrefix(Option<u32>);
 
 impl NodePrefix {
+    /// Of a node that has no part in the digest.
+    pub(crate) const NONE: Self = Self(None);
+
     /// Of this path and data; see [`node_digest`].
     pub fn of(path: &str, data: Option<&[u8]>) -> Self {
         Self(begin(path, data).map(Hasher::finalize))

@@ -36,6 +36,16 @@ impl<'a> NodeRef<'a> {
         self.look.stat()
     }
 
+    /// The version of the data.
+    pub fn version(&self) -> i32 {
+        self.look.version()
+    }
+
+    /// The number of creations of children so far.
+    pub fn cversion(&self) -> i32 {
+        self.look.child_counts().0
+    }
+
     /// The data; null is not the same as empty.
     pub fn data(&self) -> Option<&'a [u8]> {
         self.look.data()

@@ -131,6 +131,9 @@ impl Tree {
     /// The path of the deepest quota on `path` or above it. A quota exists where its limits node does, so the tree itself
     /// is the registry.
     fn find_quota<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if !self.had_quotas {
+            return None;
+        }
         self.quota_root.filter(|&root| self.arena.look(root).num_children() != 0)?;
         let mut below = String::with_capacity(QUOTA_PATH.len() + path.len() + 1 + LIMITS.len());
         below.push_str(QUOTA_PATH);

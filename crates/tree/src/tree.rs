@@ -52,6 +52,8 @@ pub struct Tree {
     pub(crate) data_size: u64,
     /// `/zookeeper/quota`, kept at hand because every write asks for it.
     pub(crate) quota_root: Option<Slot>,
+    /// Whether there ever was a node below it: until then no write need look for one.
+    pub(crate) had_quotas: bool,
 }
 
 impl Tree {
@@ -76,6 +78,7 @@ impl Tree {
             // The genuine server has the root twice, as "" and as "/".
             data_size: 1,
             quota_root: None,
+            had_quotas: false,
         };
         tree.refresh_digest(Slot::ROOT, "", None);
         tree
@@ -127,8 +130,10 @@ impl Tree {
     pub(crate) fn file(&mut self, slot: Slot, path: &str, data: Option<&[u8]>, stat: &StatPersisted) {
         self.owners.add(self.owner_of(stat.ephemeral_owner), slot);
         self.data_size = self.data_size.wrapping_add(node_size(path, data));
-        if path == QUOTA_PATH {
-            self.quota_root = Some(slot);
+        match path.strip_prefix(QUOTA_PATH) {
+            None => {}
+            Some("") => self.quota_root = Some(slot),
+            Some(_) => self.had_quotas = true,
         }
     }
 
@@ -269,7 +274,8 @@ impl Tree {
     }
 
     pub(crate) fn visible_stat(&self, node: &Look<'_>) -> Stat {
-        self.shown(&node.stat(), node.data(), node.num_children())
+        let (stat, data) = node.stat_and_data();
+        self.shown(&stat, data, node.num_children())
     }
 
     /// A stat as clients see it beside this data and so many children.

@@ -21,7 +21,7 @@ impl Preparer {
         let parent = self.look(at, parent_path)?;
         self.allow(at, from, &parent, Perms::DELETE)?;
         let node = self.look(at, path)?;
-        next_version(node.stat().version, delete.version)?;
+        next_version(node.version(), delete.version)?;
         if node.children() > 0 {
             return Err(KeeperError::NotEmpty);
         }
@@ -46,7 +46,7 @@ impl Preparer {
             return Err(KeeperError::NotEmpty);
         }
         // The genuine server spares ephemeral nodes only; a plain node can have taken the place meanwhile.
-        let owner = EphemeralOwner::from_raw(node.stat().ephemeral_owner, self.options.owner_rules);
+        let owner = node.owner(self.options.owner_rules);
         if !matches!(owner, EphemeralOwner::Container | EphemeralOwner::Ttl(_)) {
             return Err(KeeperError::BadVersion);
         }
@@ -73,7 +73,7 @@ impl Preparer {
         if self.options.enforce_quota {
             quota::check(at.tree, path, 0, data_len as i64 - node.data_len() as i64)?;
         }
-        let version = next_version(node.stat().version, set.version)?;
+        let version = next_version(node.version(), set.version)?;
         let (origin, in_tree) = (node.origin(), node.in_tree());
         let txn = Txn::SetData { path: Cow::from(path), data: set.data, version };
         draft.put(TxnType::SetData, &txn, data_len);
@@ -126,7 +126,7 @@ impl Preparer {
         let path = valid(check.path.as_deref())?;
         let node = self.look(at, path)?;
         self.allow(at, from, &node, Perms::READ)?;
-        let version = next_version(node.stat().version, check.version)?;
+        let version = next_version(node.version(), check.version)?;
         draft.put(TxnType::Check, &Txn::Check { path: Cow::from(path), version }, 0);
         Ok(())
     }

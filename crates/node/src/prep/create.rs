@@ -38,7 +38,7 @@ impl Preparer {
         let acl = acl::expand(create.acl.as_deref(), from.identities, at.schemes, at.field_limit)?;
         let parent = self.look(at, parent_path)?;
         self.allow(at, from, &parent, Perms::CREATE)?;
-        let creations = parent.stat().cversion;
+        let creations = parent.cversion();
         let path = if mode.is_sequential() { Cow::from(numbered(path, creations)) } else { Cow::from(path) };
         validate_path(&path).map_err(|_| KeeperError::BadArguments)?;
         let place = self.outstanding.place(&path);

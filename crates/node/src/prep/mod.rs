@@ -22,9 +22,7 @@ use zabra_proto::{
     put_sub_txn, put_txn_digest,
 };
 use zabra_tree::{Hint, NodePrefix, Redigested, Tree};
-use zabra_types::{
-    AuthSchemes, EphemeralOwner, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid,
-};
+use zabra_types::{AuthSchemes, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid};
 
 pub use forward::{check_eagerly, makes_ephemeral, refuse_to_forward};
 pub use session::LiveSessions;
@@ -252,7 +250,7 @@ impl Preparer {
     }
 
     fn is_ephemeral(&self, node: &Seen<'_, '_>) -> bool {
-        EphemeralOwner::from_raw(node.stat().ephemeral_owner, self.options.owner_rules).session().is_some()
+        node.owner(self.options.owner_rules).session().is_some()
     }
 
     /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node; of new data the length and the

@@ -1,7 +1,7 @@
 //! Reading a node.
 
 use super::family::Family;
-use super::record::{Changed, Record};
+use super::record::{Changed, Record, Variable};
 use super::{Extra, Slot};
 use crate::acl_table::AclId;
 use zabra_types::StatPersisted;
@@ -43,11 +43,16 @@ impl<'a> Look<'a> {
 
     /// The stat.
     pub(crate) fn stat(&self) -> StatPersisted {
+        self.stat_and_data().0
+    }
+
+    /// The stat and the data, read in one go.
+    pub(crate) fn stat_and_data(&self) -> (StatPersisted, Option<&'a [u8]>) {
         let (czxid, ctime) = (self.record.czxid(), self.record.ctime());
-        let changed =
-            self.record.variable().changed.unwrap_or(Changed { mzxid: czxid, mtime: ctime, version: 0 });
+        let Variable { changed, data, .. } = self.record.variable();
+        let changed = changed.unwrap_or(Changed { mzxid: czxid, mtime: ctime, version: 0 });
         let (cversion, pzxid) = self.child_counts();
-        StatPersisted {
+        let stat = StatPersisted {
             czxid,
             ctime,
             mzxid: changed.mzxid,
@@ -57,7 +62,13 @@ impl<'a> Look<'a> {
             aversion: self.extra.map_or(0, |extra| extra.aversion),
             ephemeral_owner: self.owner(),
             pzxid,
-        }
+        };
+        (stat, data)
+    }
+
+    /// The version of the data.
+    pub(crate) fn version(&self) -> i32 {
+        self.record.changed().map_or(0, |changed| changed.version)
     }
 
     /// The creations of children so far, and the zxid of the last creation or deletion of one.

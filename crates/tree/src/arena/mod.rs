@@ -20,7 +20,8 @@ pub(crate) use blocks::BlockRef;
 use blocks::Blocks;
 use family::{Family, Moved};
 pub(crate) use look::Look;
-use record::{Changed, Fixed, Record, RecordMut, Variable};
+pub(crate) use record::Changed;
+use record::{Fixed, Record, RecordMut, Variable};
 use slab::Slab;
 use zabra_proto::Put;
 use zabra_types::StatPersisted;
@@ -339,16 +340,23 @@ impl Arena {
         self.rewrite(slot, &self.path(slot), data, changed);
     }
 
-    /// Replaces the data of the node at `path` and what a change of it sets.
+    /// Replaces the data of the node at `path`, what a change of it sets, and the digest, of which `prefix` is what a
+    /// change of the stat leaves.
     pub(crate) fn change_data(
         &mut self,
         (slot, path): (Slot, &str),
         data: Option<&[u8]>,
-        mzxid: i64,
-        mtime: i64,
-        version: i32,
+        changed: Changed,
+        (digest, prefix): (u32, u32),
     ) {
-        self.rewrite(slot, path, data, Some(Changed { mzxid, mtime, version }));
+        let mut record = self.record_mut(slot);
+        record.set_digest(digest);
+        if !record.replace_data(&changed, data) {
+            self.rewrite(slot, path, data, Some(changed));
+        }
+        if let Some(place) = self.record(self.records[slot.0]).extra() {
+            self.extras[place].digest_prefix = prefix;
+        }
     }
 
     fn rewrite(&mut self, slot: Slot, path: &str, data: Option<&[u8]>, changed: Option<Changed>) {

@@ -76,6 +76,18 @@ impl RecordMut<'_> {
     pub(super) fn set_digest(&mut self, digest: u32) {
         put(self.0, DIGEST, &digest.to_le_bytes());
     }
+
+    /// Replaces data by data of the same length where nothing has to move for it: the usual set. False, and nothing
+    /// has happened, where something has.
+    pub(super) fn replace_data(&mut self, changed: &Changed, data: Option<&[u8]>) -> bool {
+        let head = Head::read(self.0);
+        let fits = head.is_changed && head.data_mark == data_mark(data);
+        if fits {
+            changed.write(self.0, head.end);
+            put(self.0, head.end + CHANGED_LEN + head.name_len, data.unwrap_or_default());
+        }
+        fits
+    }
 }
 
 /// A record that is read, field by field: most questions are about one or two.
@@ -131,6 +143,12 @@ impl<'a> Record<'a> {
         Variable::read(self.bytes)
     }
 
+    /// When the data was last set, unless that was with the creation.
+    pub(super) fn changed(self) -> Option<Changed> {
+        let Head { is_changed, end, .. } = Head::read(self.bytes);
+        is_changed.then(|| Changed::read(self.bytes, end))
+    }
+
     /// The name alone, which is all that a search wants.
     #[inline]
     pub(super) fn name(self) -> &'a [u8] {
@@ -141,10 +159,26 @@ impl<'a> Record<'a> {
 
 /// When the data of a node was last set, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Changed {
-    pub(super) mzxid: i64,
-    pub(super) mtime: i64,
-    pub(super) version: i32,
+pub(crate) struct Changed {
+    pub(crate) mzxid: i64,
+    pub(crate) mtime: i64,
+    pub(crate) version: i32,
+}
+
+impl Changed {
+    fn read(bytes: &[u8], at: usize) -> Self {
+        Self {
+            mzxid: i64::from_le_bytes(array(bytes, at)),
+            mtime: i64::from_le_bytes(array(bytes, at + 8)),
+            version: i32::from_le_bytes(array(bytes, at + 16)),
+        }
+    }
+
+    fn write(&self, bytes: &mut [u8], at: usize) {
+        put(bytes, at, &self.mzxid.to_le_bytes());
+        put(bytes, at + 8, &self.mtime.to_le_bytes());
+        put(bytes, at + 16, &self.version.to_le_bytes());
+    }
 }
 
 const CHANGED_LEN: usize = 20;
@@ -171,7 +205,7 @@ impl<'a> Variable<'a> {
     }
 
     fn data_mark(&self) -> u64 {
-        self.data.map_or(0, |data| data.len() as u64 + 1)
+        data_mark(self.data)
     }
 
     /// Writes it to its place in a record, which has room for it.
@@ -191,9 +225,8 @@ impl<'a> Variable<'a> {
         }
         out.put(&[mark as u8]);
         if let Some(changed) = self.changed {
-            out.put(&changed.mzxid.to_le_bytes());
-            out.put(&changed.mtime.to_le_bytes());
-            out.put(&changed.version.to_le_bytes());
+            changed.write(out.out, out.at);
+            out.at += CHANGED_LEN;
         }
         out.put(self.name);
         out.put(self.data.unwrap_or_default());
@@ -204,11 +237,7 @@ impl<'a> Variable<'a> {
         let Head { is_changed, name_len, data_mark, end: mut at } = Head::read(bytes);
         let changed = is_changed.then(|| {
             at += CHANGED_LEN;
-            Changed {
-                mzxid: i64::from_le_bytes(array(bytes, at - 20)),
-                mtime: i64::from_le_bytes(array(bytes, at - 12)),
-                version: i32::from_le_bytes(array(bytes, at - 4)),
-            }
+            Changed::read(bytes, at - CHANGED_LEN)
         });
         let name = &bytes[at..][..name_len];
         let data = (data_mark != 0).then(|| &bytes[at + name_len..][..data_mark as usize - 1]);
@@ -252,6 +281,11 @@ impl Head {
         }
         Self { is_changed: head & IS_CHANGED != 0, name_len, data_mark, end }
     }
+}
+
+/// The length of the data plus one; 0 is null.
+fn data_mark(data: Option<&[u8]>) -> u64 {
+    data.map_or(0, |data| data.len() as u64 + 1)
 }
 
 fn varint_len(value: u64) -> usize {
@@ -318,6 +352,18 @@ mod tests {
                     assert_eq!((record.parent(), record.chunk()), (fixed.parent, fixed.chunk));
                     assert_eq!((record.extra(), record.acl()), (Some(fixed.extra - 1), fixed.acl));
                     assert_eq!(record.digest(), fixed.digest);
+                    assert_eq!(record.changed(), variable.changed);
+                    let other = vec![b'y'; data_len.unwrap_or(0)];
+                    let data = data_len.map(|_| &other[..]);
+                    let newer = Changed { mzxid: 9, mtime: -9, version: 8 };
+                    assert!(!RecordMut(&mut bytes).replace_data(&newer, Some(&long[..1234])));
+                    let is_replaced = RecordMut(&mut bytes).replace_data(&newer, data);
+                    assert_eq!(is_replaced, changed.is_some());
+                    if is_replaced {
+                        let replaced = Variable { changed: Some(newer), data, ..variable };
+                        assert!(Variable::read(&bytes) == replaced, "{name_len} {data_len:?}");
+                        assert!(bytes[len..] == [0xee; 5], "writes no more than was there");
+                    }
                 }
             }
         }
