@@ -7,7 +7,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
-use zabra_tree::{HashKey, Hint, NodeAcl, NodePlace, NodePrefix, NodeRef, Tree};
+use zabra_tree::{HashKey, Hint, NodeAcl, NodePlace, NodeRef, Tree};
 use zabra_types::{EphemeralOwner, OwnerRules, SessionId, StatPersisted, Zxid};
 
 /// A node as it will be once everything proposed is applied.
@@ -19,24 +19,19 @@ pub(crate) struct PendingNode {
     pub(crate) in_tree: NodePlace,
     pub(crate) acl: StoredAcl,
     pub(crate) data_len: usize,
-    /// Digest of path and data, which the digest of the node continues with the Stat.
-    pub(crate) prefix: NodePrefix,
-    /// Digest of the node.
+    /// Digest of the node; 0 with digests off.
     pub(crate) digest: u32,
 }
 
 impl PendingNode {
-    /// What the tree has, with the data replaced when `new_data` is given.
-    fn of(path: &str, node: NodeRef<'_>, new_data: Option<(usize, NodePrefix)>) -> Self {
-        let known = || (node.data().map_or(0, <[u8]>::len), node.digest_prefix(path));
-        let (data_len, prefix) = new_data.unwrap_or_else(known);
+    /// What the tree has.
+    fn of(node: NodeRef<'_>) -> Self {
         Self {
             stat: node.persisted(),
             children: node.num_children(),
             in_tree: node.place(),
             acl: StoredAcl::of(node.acl()),
-            data_len,
-            prefix,
+            data_len: node.data().map_or(0, <[u8]>::len),
             digest: node.digest(),
         }
     }
@@ -248,27 +243,14 @@ impl Outstanding {
         state.map(|state| Seen { place, state })
     }
 
-    /// The node at `path` to be changed by `zxid`. `new_data` is the length of the data and the digest of it and the path,
-    /// when that changes.
-    pub(crate) fn change(
-        &mut self,
-        zxid: Zxid,
-        path: &str,
-        origin: Origin<'_>,
-        new_data: Option<(usize, NodePrefix)>,
-    ) -> Option<&mut PendingNode> {
+    /// The node at `path`, to be changed by `zxid`.
+    pub(crate) fn change(&mut self, zxid: Zxid, path: &str, origin: Origin<'_>) -> Option<&mut PendingNode> {
         let at = match (origin.place.at, origin.applied) {
             (Some(at), _) => {
                 self.keep(zxid, at);
-                let node = self.slots[at as usize].node.as_mut();
-                if let (Some(node), Some((data_len, prefix))) = (node, new_data) {
-                    (node.data_len, node.prefix) = (data_len, prefix);
-                }
                 at
             }
-            (None, Some(node)) => {
-                self.add(zxid, path, origin.place.hash, Some(PendingNode::of(path, node, new_data)))
-            }
+            (None, Some(node)) => self.add(zxid, path, origin.place.hash, Some(PendingNode::of(node))),
             (None, None) => return None,
         };
         self.slots[at as usize].node.as_mut()

@@ -6,7 +6,7 @@
 
 use crate::arena::{Changed, Slot};
 use crate::tree::{node_size, split};
-use crate::{CONFIG_PATH, ChangeSink, Hint, NodePrefix, Outcome, QUOTA_PATH, Redigested, SubOutcome, Tree};
+use crate::{CONFIG_PATH, ChangeSink, Hint, Outcome, QUOTA_PATH, Redigested, SubOutcome, Tree, node_digest};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -143,13 +143,14 @@ impl Tree {
         (parent, parent_path): (Slot, &str),
         cversion: i32,
         zxid: Zxid,
-        known: Option<Redigested>,
+        foreseen: Option<Redigested>,
     ) {
         let (before, _) = self.arena.look(parent).child_counts();
         let cversion = if cversion == -1 { before.wrapping_add(1) } else { cversion };
         if cversion > before {
-            self.arena.set_child_counts(parent, cversion, zxid.raw());
-            self.refresh_digest(parent, parent_path, known);
+            self.restate((parent, parent_path), foreseen, |arena| {
+                arena.set_child_counts(parent, cversion, zxid.raw());
+            });
         }
     }
 
@@ -167,8 +168,9 @@ impl Tree {
         let (cversion, pzxid) = self.arena.look(parent).child_counts();
         // Also when the node is gone already, and never back behind a later creation.
         if zxid.raw() > pzxid {
-            self.arena.set_child_counts(parent, cversion, zxid.raw());
-            self.refresh_digest(parent, parent_path, hint.parent);
+            self.restate((parent, parent_path), hint.parent, |arena| {
+                arena.set_child_counts(parent, cversion, zxid.raw());
+            });
         }
         let slot = slot.ok_or(KeeperError::NoNode)?;
         self.remove_below(slot, path);
@@ -234,13 +236,13 @@ impl Tree {
         let stat = StatPersisted { mzxid, mtime, version, ..stat };
         let visible = self.shown(&stat, data, node.num_children());
         let before = node.digest();
-        let (prefix, digest) = match hint.node {
-            _ if !self.digests.enabled() => (NodePrefix::NONE, 0),
-            Some(known) if known.before == before => (known.prefix, known.after),
-            _ => NodePrefix::with_digest(path, data, &stat),
+        let digest = match hint.node {
+            _ if !self.digests.enabled() => 0,
+            Some(foreseen) if foreseen.before == before => foreseen.after,
+            _ => node_digest(path, data, &stat),
         };
         self.digests.replace(before, digest);
-        self.arena.change_data((slot, path), data, changed, (digest, prefix.crc().unwrap_or_default()));
+        self.arena.change_data((slot, path), data, changed, digest);
         self.data_size = self.data_size.wrapping_add_signed(growth);
         self.add_usage(path, 0, growth);
         sink.data_changed(header.zxid, path, self.acls.get(acl));
@@ -253,7 +255,7 @@ impl Tree {
         let Some(slot) = self.arena.resolve(CONFIG_PATH) else { return };
         let growth = len(Some(text)) - len(self.arena.look(slot).data());
         let changed = Changed { mzxid: version, mtime: time.millis(), version: -1 };
-        self.arena.change_data((slot, CONFIG_PATH), Some(text), changed, (0, 0));
+        self.arena.change_data((slot, CONFIG_PATH), Some(text), changed, 0);
         self.data_size = self.data_size.wrapping_add_signed(growth);
     }
 
@@ -269,8 +271,7 @@ impl Tree {
         let acl = self.acls.acquire(acl);
         self.acls.release(self.arena.look(slot).acl());
         self.arena.set_acl(slot, acl);
-        self.arena.set_aversion(slot, version);
-        self.refresh_digest(slot, path, hint.node);
+        self.restate((slot, path), hint.node, |arena| arena.set_aversion(slot, version));
         Ok(self.visible_stat(&self.arena.look(slot)))
     }
 

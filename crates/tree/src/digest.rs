@@ -11,70 +11,64 @@ const HISTORY_LEN: usize = 1024;
 /// A digest is kept for every zxid divisible by this.
 const HISTORY_INTERVAL: i64 = 128;
 
+/// Up to so many bytes a node's path, data and Stat are put together first: one short checksum costs half of three.
+const SHORT: usize = 256;
+const STAT_LEN: usize = 60;
+
 /// What one node adds to the digest of the tree: nothing below `/zookeeper/`, where servers may differ.
 ///
 /// Covers path, data and stored Stat; of the access control list only its version. Mirrors
 /// `DigestCalculator.calculateDigest`. The root may be given as `/` or as the empty path.
 pub fn node_digest(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> u32 {
-    NodePrefix::with_digest(path, data, stat).1
-}
-
-/// The part of a node's digest that a change of its Stat leaves as it is: who counts only children again and again
-/// need not go over path and data each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodePrefix(Option<u32>);
-
-impl NodePrefix {
-    /// Of a node that has no part in the digest.
-    pub(crate) const NONE: Self = Self(None);
-
-    /// Of this path and data; see [`node_digest`].
-    pub fn of(path: &str, data: Option<&[u8]>) -> Self {
-        Self(begin(path, data).map(Hasher::finalize))
+    if !has_part(path) {
+        return 0;
     }
-
-    /// Of this path and data, and the digest with this Stat.
-    pub(crate) fn with_digest(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> (Self, u32) {
-        let Some(mut crc) = begin(path, data) else { return (Self(None), 0) };
-        let prefix = crc.clone().finalize();
-        crc.update(&stat_bytes(stat));
-        (Self(Some(prefix)), crc.finalize())
-    }
-
-    /// From [`NodePrefix::crc`].
-    pub(crate) const fn from_crc(crc: u32) -> Self {
-        Self(Some(crc))
-    }
-
-    /// The checksum so far, where there is one.
-    pub(crate) const fn crc(self) -> Option<u32> {
-        self.0
-    }
-
-    /// The digest of the node with this Stat.
-    pub fn digest(self, stat: &StatPersisted) -> u32 {
-        let Some(prefix) = self.0 else { return 0 };
-        let mut crc = Hasher::new_with_initial(prefix);
-        crc.update(&stat_bytes(stat));
-        crc.finalize()
-    }
-}
-
-/// Path and data; nothing below `/zookeeper/`.
-fn begin(path: &str, data: Option<&[u8]>) -> Option<Hasher> {
-    if path.strip_prefix(ZOOKEEPER_PATH).is_some_and(|rest| rest.starts_with('/')) {
-        return None;
-    }
+    let (path, data) = (if path == "/" { "" } else { path }.as_bytes(), data.unwrap_or_default());
+    let (data_at, stat_at) = (path.len(), path.len() + data.len());
     let mut crc = Hasher::new();
-    if path != "/" {
-        crc.update(path.as_bytes());
+    let mut short = [0; SHORT];
+    match short.get_mut(..stat_at + STAT_LEN) {
+        Some(all) => {
+            all[..data_at].copy_from_slice(path);
+            all[data_at..stat_at].copy_from_slice(data);
+            all[stat_at..].copy_from_slice(&stat_bytes(stat));
+            crc.update(all);
+        }
+        None => {
+            crc.update(path);
+            crc.update(data);
+            crc.update(&stat_bytes(stat));
+        }
     }
-    crc.update(data.unwrap_or_default());
-    Some(crc)
+    crc.finalize()
 }
 
-fn stat_bytes(stat: &StatPersisted) -> [u8; 60] {
-    let mut bytes = [0; 60];
+/// The [`node_digest`] of a node whose Stat alone has changed, from what it was before: who counts only children again
+/// and again need not go over path and data each time.
+///
+/// A CRC is linear: those of two texts of one length differ by that of their difference, begun and ended with nothing,
+/// and what they have in common before the difference leaves no trace.
+pub fn restated_digest(path: &str, digest: u32, before: &StatPersisted, after: &StatPersisted) -> u32 {
+    if !has_part(path) {
+        return 0;
+    }
+    let mut difference = stat_bytes(before);
+    for (byte, after) in difference.iter_mut().zip(stat_bytes(after)) {
+        *byte ^= after;
+    }
+    // The hasher turns all bits at both ends.
+    let mut crc = Hasher::new_with_initial(u32::MAX);
+    crc.update(&difference);
+    digest ^ !crc.finalize()
+}
+
+/// Whether a node has a part in the digest.
+fn has_part(path: &str) -> bool {
+    !path.strip_prefix(ZOOKEEPER_PATH).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn stat_bytes(stat: &StatPersisted) -> [u8; STAT_LEN] {
+    let mut bytes = [0; STAT_LEN];
     bytes[0..8].copy_from_slice(&stat.czxid.to_be_bytes());
     bytes[8..16].copy_from_slice(&stat.mzxid.to_be_bytes());
     // Not the order of snapshots: pzxid is third here and last there.
@@ -226,6 +220,50 @@ impl Digests {
             DigestCheck::Match
         } else {
             DigestCheck::Mismatch { expected, actual: self.sum }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn stats()(longs in any::<[i64; 6]>(), ints in any::<[i32; 3]>()) -> StatPersisted {
+            let [czxid, mzxid, ctime, mtime, ephemeral_owner, pzxid] = longs;
+            let [version, cversion, aversion] = ints;
+            StatPersisted { czxid, mzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner, pzxid }
+        }
+    }
+
+    proptest! {
+        /// However the parts are long: together or one by one makes no difference.
+        #[test]
+        fn a_digest_is_that_of_path_data_and_stat(
+            path in "/[a-z]{0,150}",
+            data in prop::option::of(prop::collection::vec(any::<u8>(), 0..200)),
+            stat in stats(),
+        ) {
+            let mut bytes = if path == "/" { Vec::new() } else { Vec::from(path.as_bytes()) };
+            bytes.extend_from_slice(data.as_deref().unwrap_or_default());
+            bytes.extend_from_slice(&stat_bytes(&stat));
+            prop_assert_eq!(node_digest(&path, data.as_deref(), &stat), crc32fast::hash(&bytes));
+        }
+
+        #[test]
+        fn a_changed_stat_changes_the_digest_as_if_made_anew(
+            path in prop_oneof![Just(String::from("/")), Just(String::new()), Just(String::from("/zookeeper/x")), "/[a-z]{1,300}"],
+            data in prop::collection::vec(any::<u8>(), 0..300),
+            before in stats(),
+            after in stats(),
+        ) {
+            let digest = node_digest(&path, Some(&data), &before);
+            let expected = node_digest(&path, Some(&data), &after);
+            prop_assert_eq!(restated_digest(&path, digest, &before, &after), expected);
+            prop_assert_eq!(restated_digest(&path, digest, &before, &before), digest);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What preparing a change found out and applying it need not find out again.
 
 use crate::arena::{Look, Slot};
-use crate::{NodePrefix, NodeRef, Tree};
+use crate::{NodeRef, Tree};
 
 /// Where a node was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,6 @@ impl NodePlace {
 /// How the digest of a node changes with a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redigested {
-    /// Of its path and data, after the change.
-    pub prefix: NodePrefix,
     /// Its digest before; 0 when it was not there.
     pub before: u32,
     /// Its digest after.

@@ -28,7 +28,7 @@ mod tree;
 
 pub use change::{ChangeSink, Outcome, SubOutcome};
 pub use check::BrokenInvariant;
-pub use digest::{DigestCheck, DigestRecord, NodePrefix, SnapshotDigest, node_digest};
+pub use digest::{DigestCheck, DigestRecord, SnapshotDigest, node_digest, restated_digest};
 pub use hint::{Hint, NodePlace, Redigested};
 pub use index::HashKey;
 pub use load::{LoadError, NodeSum, TreeLoader};

@@ -4,7 +4,7 @@ use crate::acl_table::AclLoader;
 use crate::arena::{NewNode, Slot};
 use crate::index::{HashKey, IndexBatch};
 use crate::tree::split;
-use crate::{NodePrefix, Tree, TreeOptions};
+use crate::{Tree, TreeOptions, node_digest};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -47,15 +47,13 @@ impl core::error::Error for LoadError {}
 /// What a node adds to the digest, worked out before the node has its place: on another thread, say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeSum {
-    prefix: NodePrefix,
     digest: u32,
 }
 
 impl NodeSum {
-    /// Of this node; see [`node_digest`](crate::node_digest).
+    /// Of this node; see [`node_digest`].
     pub fn of(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> Self {
-        let (prefix, digest) = NodePrefix::with_digest(path, data, stat);
-        Self { prefix, digest }
+        Self { digest: node_digest(path, data, stat) }
     }
 }
 
@@ -140,10 +138,9 @@ impl TreeLoader {
         let tree = &mut self.tree;
         let sum = sum.filter(|_| tree.digests.enabled());
         let digest = sum.map_or(0, |sum| sum.digest);
-        let prefix = sum.and_then(|sum| sum.prefix.crc()).unwrap_or_default();
         tree.digests.replace(0, digest);
         let node = NewNode { name, data, acl, stat, digest };
-        let slot = tree.arena.insert_later(parent, path, &node, prefix, &mut self.unindexed);
+        let slot = tree.arena.insert_later(parent, path, &node, &mut self.unindexed);
         tree.file(slot, path, data, stat);
         self.parents.came(name, slot);
         if self.unindexed.len() >= BATCH_MIN.max(self.tree.arena.len() / BATCH_SHARE) {
@@ -161,7 +158,7 @@ impl TreeLoader {
         tree.data_size = tree.data_size.wrapping_add(data.map_or(0, <[u8]>::len) as u64);
         tree.arena.set_root(data, stat);
         tree.arena.set_acl(Slot::ROOT, self.acls.acquire(raw_acl_id));
-        tree.refresh_digest(Slot::ROOT, "", None);
+        tree.begin_digest();
         self.parents.begin("", Slot::ROOT);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A look at one node.
 
+use crate::Tree;
 use crate::arena::{Look, Slot};
-use crate::{NodePrefix, Tree};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use zabra_proto::{AclList, Put};
@@ -75,12 +75,6 @@ impl<'a> NodeRef<'a> {
     /// What the node adds to the digest of the tree; 0 below `/zookeeper/` and with digests off.
     pub fn digest(&self) -> u32 {
         self.look.digest()
-    }
-
-    /// What a change of its Stat leaves of that digest. `path` is the node's.
-    pub fn digest_prefix(&self, path: &str) -> NodePrefix {
-        let known = self.look.digest_prefix().map(NodePrefix::from_crc);
-        known.unwrap_or_else(|| NodePrefix::of(path, self.look.data()))
     }
 
     /// What kind of node it is.

@@ -6,8 +6,8 @@ use crate::digest::Digests;
 use crate::index::HashKey;
 use crate::owners::Owners;
 use crate::{
-    CONFIG_PATH, DigestCheck, DigestRecord, NodePrefix, NodeRef, QUOTA_PATH, Redigested, SnapshotDigest,
-    ZOOKEEPER_PATH, node_digest,
+    CONFIG_PATH, DigestCheck, DigestRecord, NodeRef, QUOTA_PATH, Redigested, SnapshotDigest, ZOOKEEPER_PATH,
+    node_digest, restated_digest,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -80,7 +80,7 @@ impl Tree {
             quota_root: None,
             had_quotas: false,
         };
-        tree.refresh_digest(Slot::ROOT, "", None);
+        tree.begin_digest();
         tree
     }
 
@@ -287,24 +287,41 @@ impl Tree {
         )
     }
 
-    /// Brings the digest up to date after a change of the node at `path`, which may have been foreseen.
-    pub(crate) fn refresh_digest(&mut self, slot: Slot, path: &str, known: Option<Redigested>) {
+    /// Makes the digest of the root, which is there before anything is known of it.
+    pub(crate) fn begin_digest(&mut self) {
+        if self.digests.enabled() {
+            let root = self.arena.look(Slot::ROOT);
+            let (before, after) = (root.digest(), node_digest("", root.data(), &root.stat()));
+            self.digests.replace(before, after);
+            self.arena.set_digest(Slot::ROOT, after);
+        }
+    }
+
+    /// Changes the stat of the node at `path`, and the digest with it, which may have been foreseen.
+    pub(crate) fn restate(
+        &mut self,
+        (slot, path): (Slot, &str),
+        foreseen: Option<Redigested>,
+        change: impl FnOnce(&mut Arena),
+    ) {
         if !self.digests.enabled() {
-            return;
+            return change(&mut self.arena);
         }
         let node = self.arena.look(slot);
         let before = node.digest();
-        let (prefix, after) = match (known, node.digest_prefix()) {
-            (Some(known), _) if known.before == before => (known.prefix, known.after),
-            // Of a directory the stat changes with every child, and path and data seldom.
-            (_, Some(prefix)) => {
-                let prefix = NodePrefix::from_crc(prefix);
-                (prefix, prefix.digest(&node.stat()))
+        let after = match foreseen {
+            Some(foreseen) if foreseen.before == before => {
+                change(&mut self.arena);
+                foreseen.after
             }
-            (_, None) => NodePrefix::with_digest(path, node.data(), &node.stat()),
+            _ => {
+                let stat = node.stat();
+                change(&mut self.arena);
+                restated_digest(path, before, &stat, &self.arena.look(slot).stat())
+            }
         };
         self.digests.replace(before, after);
-        self.arena.set_digest(slot, after, prefix.crc().unwrap_or_default());
+        self.arena.set_digest(slot, after);
     }
 }
 

@@ -5,9 +5,8 @@ use core::time::Duration;
 use std::borrow::Cow;
 use zabra_proto::{AclList, CreateTxn, Put, Reader, SubTxn, Txn, TxnDigest, TxnHeader, TxnType};
 use zabra_tree::{
-    ChangeSink, DigestCheck, DigestRecord, Hint, LoadError, NodeAcl, NodePlace, NodePrefix, Outcome,
-    Progress, QuotaUsage, Redigested, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader,
-    TreeOptions,
+    ChangeSink, DigestCheck, DigestRecord, Hint, LoadError, NodeAcl, NodePlace, Outcome, Progress,
+    QuotaUsage, Redigested, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader, TreeOptions,
 };
 use zabra_types::{Acl, EphemeralOwner, OwnerRules, Perms, SessionId, StatPersisted, WallTime, Xid, Zxid};
 
@@ -598,10 +597,9 @@ fn a_digest_foreseen_from_another_state_is_made_anew() {
     bench.create("/a", b"");
     let node = bench.tree.get("/a").unwrap();
     let (place, before) = (node.place(), node.digest());
-    let prefix = NodePrefix::of("/a", Some(b"set"));
     let txn = Txn::SetData { path: "/a".into(), data: Some(b"set"), version: 1 };
     bench.zxid += 1;
-    let node = Some(Redigested { prefix, before: before ^ 1, after: 7 });
+    let node = Some(Redigested { before: before ^ 1, after: 7 });
     let hints = [Hint { place, node, parent: None }];
     bench.tree.apply_prepared(&bench.header(), &txn, hints.into_iter(), &mut ());
     assert_eq!(bench.tree.check(), Ok(()));

@@ -4,7 +4,7 @@ use super::{Draft, Preparer, Submitter, Surroundings, next_version, parent_of};
 use crate::{acl, quota};
 use alloc::borrow::Cow;
 use zabra_proto::{Check, Delete, SetAcl, SetData, Txn, TxnType};
-use zabra_tree::{CONFIG_PATH, Hint, NodePrefix, QUOTA_PATH, ZOOKEEPER_PATH};
+use zabra_tree::{CONFIG_PATH, Hint, QUOTA_PATH, ZOOKEEPER_PATH};
 use zabra_types::{EphemeralOwner, KeeperError, Perms, validate_path};
 
 impl Preparer {
@@ -78,8 +78,7 @@ impl Preparer {
         let txn = Txn::SetData { path: Cow::from(path), data: set.data, version };
         draft.put(TxnType::SetData, &txn, data_len);
         let (zxid, time) = (draft.zxid(), draft.header.time);
-        let prefix = NodePrefix::of(path, set.data);
-        let node = self.change(at, zxid, path, origin, Some((data_len, prefix)), |node| {
+        let node = self.change(at, zxid, path, origin, Some(set.data), |node| {
             node.stat.version = version;
             node.stat.mzxid = zxid.raw();
             node.stat.mtime = time.millis();

@@ -6,7 +6,7 @@ use crate::{acl, quota};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use zabra_proto::{Create, CreateKind, CreateTxn, Txn, TxnType};
-use zabra_tree::{Hint, NodePlace, NodePrefix};
+use zabra_tree::{Hint, NodePlace};
 use zabra_types::{CreateMode, EphemeralOwner, KeeperError, Perms, StatPersisted, TTL_MS_MAX, validate_path};
 
 /// The transaction that a create becomes.
@@ -100,10 +100,9 @@ impl Preparer {
             in_tree: NodePlace::UNKNOWN,
             acl,
             data_len,
-            prefix: NodePrefix::of(&path, create.data),
             digest: 0,
         };
-        let node = self.add(at, zxid, (&path, place), node);
+        let node = self.add(at, zxid, (&path, place), create.data, node);
         self.outstanding.hint(zxid, Hint { place: parent_place, node, parent });
         Ok(())
     }

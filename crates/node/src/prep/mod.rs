@@ -21,7 +21,7 @@ use zabra_proto::{
     DecodeError, FieldLimit, OpCode, Reader, Request, Txn, TxnDigest, TxnHeader, TxnType, encode_txn,
     put_sub_txn, put_txn_digest,
 };
-use zabra_tree::{Hint, NodePrefix, Redigested, Tree};
+use zabra_tree::{Hint, Redigested, Tree, node_digest, restated_digest};
 use zabra_types::{AuthSchemes, Epoch, Identity, KeeperError, Perms, SessionId, WallTime, Xid, Zxid};
 
 pub use forward::{check_eagerly, makes_ephemeral, refuse_to_forward};
@@ -253,28 +253,34 @@ impl Preparer {
         node.owner(self.options.owner_rules).session().is_some()
     }
 
-    /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node; of new data the length and the
-    /// digest with the path are needed. Returns what becomes of the digest, if there is one.
+    /// Changes a node, and the digest with it. `origin` is [`Seen::origin`] of the node. Returns what becomes of the
+    /// digest, if there is one.
     fn change(
         &mut self,
         at: &Surroundings<'_>,
         zxid: Zxid,
         path: &str,
         origin: Origin<'_>,
-        new_data: Option<(usize, NodePrefix)>,
+        new_data: Option<Option<&[u8]>>,
         edit: impl FnOnce(&mut PendingNode),
     ) -> Option<Redigested> {
         self.begin_digest(at);
-        let node = self.outstanding.change(zxid, path, origin, new_data)?;
+        let node = self.outstanding.change(zxid, path, origin)?;
+        let (before, stat_before) = (node.digest, node.stat);
         edit(node);
+        if let Some(data) = new_data {
+            node.data_len = data.map_or(0, <[u8]>::len);
+        }
         if !self.options.digest {
             return None;
         }
-        let prefix = node.prefix;
-        let after = prefix.digest(&node.stat);
-        let before = core::mem::replace(&mut node.digest, after);
+        let after = match new_data {
+            Some(data) => node_digest(path, data, &node.stat),
+            None => restated_digest(path, before, &stat_before, &node.stat),
+        };
+        node.digest = after;
         self.replace_digest(before, after);
-        Some(Redigested { prefix, before, after })
+        Some(Redigested { before, after })
     }
 
     /// A node comes into being at `path`, whose place this is. Returns its digest.
@@ -283,15 +289,15 @@ impl Preparer {
         at: &Surroundings<'_>,
         zxid: Zxid,
         (path, place): (&str, Place),
+        data: Option<&[u8]>,
         mut node: PendingNode,
     ) -> Option<Redigested> {
         self.begin_digest(at);
-        let prefix = node.prefix;
-        node.digest = if self.options.digest { prefix.digest(&node.stat) } else { 0 };
-        let after = node.digest;
+        let after = if self.options.digest { node_digest(path, data, &node.stat) } else { 0 };
+        node.digest = after;
         self.replace_digest(0, after);
         self.outstanding.put(zxid, path, place, Some(node));
-        self.options.digest.then_some(Redigested { prefix, before: 0, after })
+        self.options.digest.then_some(Redigested { before: 0, after })
     }
 
     /// A node goes, and its parent hears of it. `origin` is [`Seen::origin`] of the parent, `place` and `digest` are the

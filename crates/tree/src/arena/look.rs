@@ -101,11 +101,6 @@ impl<'a> Look<'a> {
         self.record.digest()
     }
 
-    /// What a change of the stat leaves of the digest, if it is known.
-    pub(crate) fn digest_prefix(&self) -> Option<u32> {
-        self.extra.map(|extra| extra.digest_prefix).filter(|&prefix| prefix != 0)
-    }
-
     /// The number of children that have children.
     pub(crate) fn inner_children(&self) -> u32 {
         self.extra.map_or(0, |extra| extra.inner)

@@ -46,22 +46,12 @@ struct Extra {
     aversion: i32,
     /// Children that have children: large directories mostly have none, and need not be visited to count what is below.
     inner: u32,
-    /// What a change of the stat leaves of the digest; 0 is not known.
-    digest_prefix: u32,
     family: Family,
 }
 
 impl Default for Extra {
     fn default() -> Self {
-        Self {
-            owner: 0,
-            pzxid: 0,
-            cversion: 0,
-            aversion: 0,
-            inner: 0,
-            digest_prefix: 0,
-            family: Family::new(),
-        }
+        Self { owner: 0, pzxid: 0, cversion: 0, aversion: 0, inner: 0, family: Family::new() }
     }
 }
 
@@ -196,22 +186,17 @@ impl Arena {
         slot
     }
 
-    /// Adds one of many children, which can be found after [`Arena::index_batch`]. `prefix` is what a change of the stat
-    /// leaves of the digest, 0 for unknown.
+    /// Adds one of many children, which can be found after [`Arena::index_batch`].
     pub(crate) fn insert_later(
         &mut self,
         parent: Slot,
         path: &str,
         node: &NewNode<'_>,
-        prefix: u32,
         batch: &mut IndexBatch,
     ) -> Slot {
         let slot = self.add_record(parent, node);
         let block = self.records[slot.0];
         batch.push(self.key.hash(path.as_bytes()), slot, block);
-        if let Some(place) = self.record(block).extra() {
-            self.extras[place].digest_prefix = prefix;
-        }
         self.join_family(slot, parent, node.name);
         slot
     }
@@ -340,31 +325,24 @@ impl Arena {
         self.rewrite(slot, &self.path(slot), data, changed);
     }
 
-    /// Replaces the data of the node at `path`, what a change of it sets, and the digest, of which `prefix` is what a
-    /// change of the stat leaves.
+    /// Replaces the data of the node at `path`, what a change of it sets, and the digest.
     pub(crate) fn change_data(
         &mut self,
         (slot, path): (Slot, &str),
         data: Option<&[u8]>,
         changed: Changed,
-        (digest, prefix): (u32, u32),
+        digest: u32,
     ) {
         let mut record = self.record_mut(slot);
         record.set_digest(digest);
         if !record.replace_data(&changed, data) {
             self.rewrite(slot, path, data, Some(changed));
         }
-        if let Some(place) = self.record(self.records[slot.0]).extra() {
-            self.extras[place].digest_prefix = prefix;
-        }
     }
 
     fn rewrite(&mut self, slot: Slot, path: &str, data: Option<&[u8]>, changed: Option<Changed>) {
         let block = self.records[slot.0];
         let record = Record::new(self.blocks.get(block));
-        if let Some(place) = record.extra() {
-            self.extras[place].digest_prefix = 0;
-        }
         self.scratch.clear();
         self.scratch.extend_from_slice(record.name());
         let variable = Variable { changed, name: &self.scratch, data };
@@ -435,13 +413,9 @@ impl Arena {
         self.record_mut(slot).set_acl(acl);
     }
 
-    /// Keeps the digest and, where there is room for it, what a change of the stat leaves of it.
-    pub(crate) fn set_digest(&mut self, slot: Slot, digest: u32, prefix: u32) {
-        let block = self.records[slot.0];
-        RecordMut(self.blocks.get_mut(block)).set_digest(digest);
-        if let Some(place) = self.record(block).extra() {
-            self.extras[place].digest_prefix = prefix;
-        }
+    /// Keeps the digest.
+    pub(crate) fn set_digest(&mut self, slot: Slot, digest: u32) {
+        self.record_mut(slot).set_digest(digest);
     }
 
     /// The children, in no order.
