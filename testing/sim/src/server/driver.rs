@@ -307,7 +307,7 @@ impl Process {
             Err(error) => return Err(Stop::violation("storage", format!("{zxid} cannot be read: {error}"))),
         };
         env.observe(&Observation::Applied { server: index, zxid })?;
-        let outcome = self.tree.apply(&header, &record, &mut ());
+        let outcome = self.tree.apply_prepared(&header, &record, self.app.hints(zxid), &mut ());
         // What a snapshot showed already may be applied to it again.
         while self.history.last().is_some_and(|last| last.zxid >= zxid) {
             self.history.pop();

@@ -10,6 +10,7 @@ use zabra_node::{
     ConnId as TrackedConn, NodeOptions, Owner, Pending, PendingRequests, Preparer, SessionTracker,
 };
 use zabra_proto::{OpCode, RevalidateAsk};
+use zabra_tree::Hint;
 use zabra_types::{Now, SessionId, Xid, Zxid};
 use zabra_zab::{Input, LinkId, Role, SyncToken};
 
@@ -76,6 +77,11 @@ impl App {
     /// When sessions are to be looked at: by a leader.
     pub(super) fn next_deadline(&self) -> Option<Now> {
         self.preparer.as_ref().and_then(|_| self.sessions.next_deadline())
+    }
+
+    /// What a leader has found out while preparing.
+    pub(super) fn hints(&self, zxid: Zxid) -> impl Iterator<Item = Hint> {
+        self.preparer.iter().flat_map(move |preparer| preparer.hints(zxid))
     }
 
     /// Everything up to here is applied.
