@@ -136,6 +136,22 @@ fn every_kind_of_file_can_be_read_back() {
     }
 }
 
+/// So many nodes that the tree is built on another thread, and that their number is estimated where the file tells its
+/// length.
+#[test]
+fn large_files_can_be_read_back() {
+    let tree = tree_with(12_000);
+    for compression in [Compression::None, Compression::Gzip, Compression::Snappy] {
+        let disk = disk_with_dir();
+        let options = SnapshotOptions { compression, ..SnapshotOptions::default() };
+        write_snapshot(&disk, Path::new(DIR), &tree, options).unwrap();
+        let valid = valid_snapshots(&disk, Path::new(DIR), 1).unwrap();
+        let loaded = load_snapshot(&disk, &valid[0].path, TreeOptions::default(), LIMIT()).unwrap();
+        loaded.tree.check().unwrap();
+        assert_same(&loaded.tree, &tree);
+    }
+}
+
 #[test]
 fn the_digests_of_old_versions_are_read() {
     let tree = tree_with(3);

@@ -26,12 +26,13 @@ mod quota;
 mod snapshot;
 mod tree;
 
+pub use arena::RecordPage;
 pub use change::{ChangeSink, Outcome, SubOutcome};
 pub use check::BrokenInvariant;
 pub use digest::{DigestCheck, DigestRecord, SnapshotDigest, node_digest, restated_digest};
 pub use hint::{Hint, NodePlace, Redigested};
 pub use index::HashKey;
-pub use load::{LoadError, NodeSum, TreeLoader};
+pub use load::{LoadError, NodeSum, NodeSums, TreeLoader};
 pub use node::{NodeAcl, NodeRef};
 pub use quota::{QuotaLimits, QuotaText, QuotaUsage, QuotaView};
 pub use snapshot::{Progress, SnapshotCursor};

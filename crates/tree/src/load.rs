@@ -1,7 +1,7 @@
 //! Reading a snapshot back.
 
 use crate::acl_table::AclLoader;
-use crate::arena::{NewNode, Slot};
+use crate::arena::{NewNode, RecordPage, Slot};
 use crate::index::{HashKey, IndexBatch};
 use crate::tree::split;
 use crate::{Tree, TreeOptions, node_digest};
@@ -44,16 +44,31 @@ impl fmt::Display for LoadError {
 
 impl core::error::Error for LoadError {}
 
-/// What a node adds to the digest, worked out before the node has its place: on another thread, say.
+/// What can be worked out of a node before it has its place: on another thread, say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeSum {
+    /// Of the path.
+    hash: u64,
     digest: u32,
 }
 
-impl NodeSum {
+/// Works out the [`NodeSum`]s of a tree's nodes.
+#[derive(Clone, Debug)]
+pub struct NodeSums {
+    key: HashKey,
+    digest: bool,
+}
+
+impl NodeSums {
+    /// For a tree with these options, whose hash seed must be that of the [`TreeLoader`].
+    pub fn new(options: TreeOptions) -> Self {
+        Self { key: HashKey::from(options.hash_seed), digest: options.digest }
+    }
+
     /// Of this node; see [`node_digest`].
-    pub fn of(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> Self {
-        Self { digest: node_digest(path, data, stat) }
+    pub fn of(&self, path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> NodeSum {
+        let digest = if self.digest { node_digest(path, data, stat) } else { 0 };
+        NodeSum { hash: self.key.hash(path.as_bytes()), digest }
     }
 }
 
@@ -66,11 +81,14 @@ const BATCH_SHARE: usize = 4;
 #[derive(Debug)]
 pub struct TreeLoader {
     tree: Tree,
+    sums: NodeSums,
     acls: AclLoader,
     root_seen: bool,
     /// Nodes that cannot be found yet. To put each into the index when it comes would mean to wait for memory with each,
     /// and parents, which alone are looked for, are at hand mostly.
     unindexed: IndexBatch,
+    /// As many nodes have room in the index.
+    expected: usize,
     parents: Parents,
 }
 
@@ -80,11 +98,24 @@ impl TreeLoader {
         let key = HashKey::from(options.hash_seed);
         Self {
             tree: Tree::bare(options),
+            sums: NodeSums::new(options),
             acls: AclLoader::new(key.clone()),
             root_seen: false,
             unindexed: IndexBatch::new(),
+            expected: 0,
             parents: Parents::new(key),
         }
+    }
+
+    /// Makes room for about so many nodes, which spares growing.
+    pub fn expect(&mut self, nodes: usize) {
+        self.expected = nodes;
+        self.tree.arena.expect(nodes);
+    }
+
+    /// Keeps records in this memory next.
+    pub fn give(&mut self, page: RecordPage) {
+        self.tree.arena.give(page);
     }
 
     /// A session and its timeout in milliseconds.
@@ -109,11 +140,11 @@ impl TreeLoader {
         raw_acl_id: i64,
         stat: &StatPersisted,
     ) -> Result<(), LoadError> {
-        let sum = self.tree.digests.enabled().then(|| NodeSum::of(path, data, stat));
+        let sum = self.sums.of(path, data, stat);
         self.summed_node(path, data, raw_acl_id, stat, sum)
     }
 
-    /// The same for a node whose part of the digest is known. It is left out where digests are off.
+    /// The same for a node of which that is worked out already.
     ///
     /// # Errors
     /// As for [`TreeLoader::node`].
@@ -123,7 +154,7 @@ impl TreeLoader {
         data: Option<&[u8]>,
         raw_acl_id: i64,
         stat: &StatPersisted,
-        sum: Option<NodeSum>,
+        sum: NodeSum,
     ) -> Result<(), LoadError> {
         if path.is_empty() {
             return self.root(data, raw_acl_id, stat);
@@ -136,14 +167,15 @@ impl TreeLoader {
             self.parent_at(parent_path)?.ok_or_else(|| LoadError::MissingParent { path: path.to_owned() })?;
         let acl = self.acls.acquire(raw_acl_id);
         let tree = &mut self.tree;
-        let sum = sum.filter(|_| tree.digests.enabled());
-        let digest = sum.map_or(0, |sum| sum.digest);
-        tree.digests.replace(0, digest);
-        let node = NewNode { name, data, acl, stat, digest };
-        let slot = tree.arena.insert_later(parent, path, &node, &mut self.unindexed);
+        tree.digests.replace(0, sum.digest);
+        let node = NewNode { name, data, acl, stat, digest: sum.digest };
+        let slot = tree.arena.insert_later(parent, sum.hash, &node, &mut self.unindexed);
         tree.file(slot, path, data, stat);
         self.parents.came(name, slot);
-        if self.unindexed.len() >= BATCH_MIN.max(self.tree.arena.len() / BATCH_SHARE) {
+        // Tables with room for everything are filled a little at a time; others grow with each batch.
+        let share =
+            if self.tree.arena.len() < self.expected { 0 } else { self.tree.arena.len() / BATCH_SHARE };
+        if self.unindexed.len() >= BATCH_MIN.max(share) {
             self.index()?;
         }
         Ok(())
@@ -171,8 +203,12 @@ impl TreeLoader {
         if let Some(slot) = self.parents.find(path) {
             return Ok(Some(slot));
         }
-        self.index()?;
-        let slot = self.tree.arena.resolve(path);
+        // Parents that came long ago are found without putting the few nodes since into tables all over the memory.
+        let mut slot = self.tree.arena.resolve(path);
+        if slot.is_none() {
+            self.index()?;
+            slot = self.tree.arena.resolve(path);
+        }
         if let Some(slot) = slot {
             self.parents.keep(path, slot);
         }
@@ -194,6 +230,7 @@ impl TreeLoader {
     pub fn finish(mut self, last_zxid: Zxid, digest: Option<(Zxid, TxnDigest)>) -> Result<Tree, LoadError> {
         self.index()?;
         let mut tree = self.tree;
+        tree.arena.drop_given();
         tree.acls = self.acls.finish();
         tree.last_zxid = last_zxid;
         tree.add_builtin();

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use zabra_proto::{AclList, CreateTxn, Put, Reader, SubTxn, Txn, TxnDigest, TxnHeader, TxnType};
 use zabra_tree::{
     ChangeSink, DigestCheck, DigestRecord, Hint, LoadError, NodeAcl, NodePlace, Outcome, Progress,
-    QuotaUsage, Redigested, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader, TreeOptions,
+    QuotaUsage, RecordPage, Redigested, SnapshotCursor, SnapshotDigest, SubOutcome, Tree, TreeLoader,
+    TreeOptions,
 };
 use zabra_types::{Acl, EphemeralOwner, OwnerRules, Perms, SessionId, StatPersisted, WallTime, Xid, Zxid};
 
@@ -441,6 +442,32 @@ fn records_that_are_no_tree_do_not_load() {
     assert_eq!(load(&["", ""]), Err(LoadError::Duplicate { path: String::new() }));
     for path in ["a", "/", "/a/", "//b"] {
         assert_eq!(load(&["", "/a", path]), Err(LoadError::NotAPath { path: path.into() }));
+    }
+}
+
+#[test]
+fn room_made_ahead_changes_nothing() {
+    let stat = StatPersisted { czxid: 5, mzxid: 5, pzxid: 5, ..StatPersisted::default() };
+    let paths: Vec<String> = (0..3000).map(|n| format!("/d{}/n{n}", n % 7)).collect();
+    let load = |expected: Option<usize>, pages: usize| {
+        let mut loader = TreeLoader::new(TreeOptions::default());
+        loader.node("", None, -1, &stat).unwrap();
+        (0..7).for_each(|n| loader.node(&format!("/d{n}"), None, -1, &stat).unwrap());
+        for (number, path) in paths.iter().enumerate() {
+            if let Some(nodes) = expected.filter(|_| number == 100) {
+                loader.expect(nodes);
+                (0..pages).for_each(|_| loader.give(RecordPage::new()));
+            }
+            loader.node(path, Some(&vec![b'x'; number % 300]), -1, &stat).unwrap();
+        }
+        let tree = loader.finish(Zxid::ZERO, None).unwrap();
+        tree.check().unwrap();
+        assert!(paths.iter().all(|path| tree.get(path).is_some()));
+        (tree.digest(), tree.node_count(), tree.approximate_data_size())
+    };
+    let plain = load(None, 0);
+    for (expected, pages) in [(0, 0), (10, 1), (3000, 16), (100_000, 100)] {
+        assert_eq!(load(Some(expected), pages), plain, "{expected} nodes expected, {pages} pages");
     }
 }
 

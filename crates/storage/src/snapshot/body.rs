@@ -1,7 +1,7 @@
 //! What snapshot files and snapshots between servers have in common: sessions, access control lists, nodes.
 
 use zabra_proto::{AclList, DecodeError, Reader, TxnDigest, get_persisted};
-use zabra_tree::{LoadError, NodeSum, Tree, TreeLoader, TreeOptions};
+use zabra_tree::{LoadError, NodeSums, Tree, TreeLoader, TreeOptions};
 use zabra_types::{SessionId, StatPersisted, Zxid};
 
 use super::END_PATH;
@@ -10,15 +10,23 @@ use super::build::Builder;
 /// With more nodes than this, the tree is built on a thread of its own.
 const NODES_FEW: u64 = 4096;
 
+/// After this part of a snapshot it is estimated how many nodes it has. Directories may come first.
+const ESTIMATE_AFTER: u64 = 8;
+
 /// Reads the body of a snapshot, record by record.
 #[derive(Debug)]
 pub(super) struct Body {
     options: TreeOptions,
+    sums: NodeSums,
     /// What has come before the builder began.
     loader: TreeLoader,
     builder: Option<Builder>,
     next: Next,
     nodes: u64,
+    /// The bytes of these nodes.
+    nodes_len: u64,
+    /// The bytes of all nodes, about, until their number was estimated.
+    len: Option<u64>,
 }
 
 /// What comes next.
@@ -33,9 +41,18 @@ enum Next {
 }
 
 impl Body {
-    pub(super) fn new(options: TreeOptions) -> Self {
-        let loader = TreeLoader::new(options);
-        Self { options, loader, builder: None, next: Next::SessionCount, nodes: 0 }
+    /// `len` is about how many bytes it has, if that is known.
+    pub(super) fn new(options: TreeOptions, len: Option<u64>) -> Self {
+        Self {
+            options,
+            sums: NodeSums::new(options),
+            loader: TreeLoader::new(options),
+            builder: None,
+            next: Next::SessionCount,
+            nodes: 0,
+            nodes_len: 0,
+            len,
+        }
     }
 
     /// Takes one record; true when it was the last. A record that ends too early changes nothing: it may be taken again
@@ -55,6 +72,7 @@ impl Body {
                 acls(left)
             }
             Next::Node => {
+                let before = reader.rest().len();
                 let path = reader.some_text("path")?;
                 if path == END_PATH {
                     Next::Nothing
@@ -62,6 +80,7 @@ impl Body {
                     let data = reader.buffer("data")?;
                     let acl = reader.i64("acl")?;
                     let stat = get_persisted(reader)?;
+                    self.nodes_len += (before - reader.rest().len()) as u64;
                     if let Err(error) = self.node(&path, data, acl, stat) {
                         return Ok(Err(error));
                     }
@@ -91,7 +110,12 @@ impl Body {
         let Some(builder) = &mut self.builder else {
             return self.loader.node(path, data, acl, &stat);
         };
-        let sum = self.options.digest.then(|| NodeSum::of(path, data, &stat));
+        if let Some(len) = self.len.filter(|len| self.nodes_len >= len / ESTIMATE_AFTER) {
+            let each = (self.nodes_len / self.nodes).max(1);
+            builder.expect(usize::try_from(len / each).unwrap_or(usize::MAX));
+            self.len = None;
+        }
+        let sum = self.sums.of(path, data, &stat);
         if builder.node(path, data, acl, stat, sum) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use zabra_tree::{LoadError, NodeSum, TreeLoader};
+use zabra_tree::{LoadError, NodeSum, RecordPage, TreeLoader};
 use zabra_types::StatPersisted;
 
 /// Nodes handed over at a time.
@@ -18,6 +18,8 @@ const BATCHES_WAITING: usize = 4;
 #[derive(Debug)]
 pub(super) struct Builder {
     batch: Batch,
+    /// Bytes of records for which no page was handed over yet.
+    room: usize,
     full: SyncSender<Batch>,
     /// Batches to be used again.
     empty: Receiver<Batch>,
@@ -30,6 +32,10 @@ struct Batch {
     paths: String,
     data: Vec<u8>,
     nodes: Vec<Node>,
+    /// Where about the records of these nodes go: the thread has more to do than who reads.
+    pages: Vec<RecordPage>,
+    /// How many nodes there will be, when it has become known.
+    expected: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -38,7 +44,7 @@ struct Node {
     data_len: Option<usize>,
     acl: i64,
     stat: StatPersisted,
-    sum: Option<NodeSum>,
+    sum: NodeSum,
 }
 
 impl Builder {
@@ -53,7 +59,7 @@ impl Builder {
         };
         match thread::Builder::new().name("load".to_owned()).spawn(work) {
             Ok(thread) => match begin.send(loader) {
-                Ok(()) => Ok(Self { batch: Batch::default(), full, empty, thread }),
+                Ok(()) => Ok(Self { batch: Batch::default(), room: 0, full, empty, thread }),
                 Err(unsent) => Err(Box::new(unsent.0)),
             },
             Err(_) => Err(Box::new(loader)),
@@ -67,8 +73,10 @@ impl Builder {
         data: Option<&[u8]>,
         acl: i64,
         stat: StatPersisted,
-        sum: Option<NodeSum>,
+        sum: NodeSum,
     ) -> bool {
+        let name_len = path.bytes().rev().take_while(|&byte| byte != b'/').count();
+        self.room += RecordPage::share(name_len, data.map_or(0, <[u8]>::len));
         let batch = &mut self.batch;
         batch.paths.push_str(path);
         batch.data.extend_from_slice(data.unwrap_or_default());
@@ -77,7 +85,14 @@ impl Builder {
         !is_full || self.hand_over()
     }
 
+    /// Tells how many nodes there will be altogether, about.
+    pub(super) fn expect(&mut self, nodes: usize) {
+        self.batch.expected = Some(nodes);
+    }
+
     fn hand_over(&mut self) -> bool {
+        self.batch.pages.extend((0..self.room / RecordPage::LEN).map(|_| RecordPage::new()));
+        self.room %= RecordPage::LEN;
         let next = self.empty.try_recv().unwrap_or_default();
         self.full.send(mem::replace(&mut self.batch, next)).is_ok()
     }
@@ -99,6 +114,10 @@ fn build(
     used: &Sender<Batch>,
 ) -> Result<TreeLoader, LoadError> {
     while let Ok(mut batch) = batches.recv() {
+        if let Some(nodes) = batch.expected.take() {
+            loader.expect(nodes);
+        }
+        batch.pages.drain(..).for_each(|page| loader.give(page));
         let (mut path_at, mut data_at) = (0, 0);
         for Node { path_len, data_len, acl, stat, sum } in batch.nodes.drain(..) {
             let path = &batch.paths[path_at..][..path_len];

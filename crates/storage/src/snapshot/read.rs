@@ -139,8 +139,13 @@ pub fn load_snapshot_as(
 ) -> Result<LoadedSnapshot, LoadSnapshotError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let file = disk.open(path).explain(Doing::Open, path)?;
-    let input = unpack(Compression::of_name(&name), FileSource::new(file));
-    read_snapshot(input, zxid, options, limit).map_err(|(offset, problem)| match problem {
+    let compression = Compression::of_name(&name);
+    let len = match compression {
+        Compression::None => Some(file.size().explain(Doing::Read, path)?),
+        Compression::Gzip | Compression::Snappy => None,
+    };
+    let input = unpack(compression, FileSource::new(file));
+    read_sized(input, len, zxid, options, limit).map_err(|(offset, problem)| match problem {
         // What the disk says, as opposed to what unpacking says.
         SnapshotProblem::Stream(source) if source.raw_os_error().is_some() => {
             StorageError { doing: Doing::Read, file: path.to_owned(), offset: None, source }.into()
@@ -160,8 +165,19 @@ pub fn read_snapshot(
     options: TreeOptions,
     limit: FieldLimit,
 ) -> Result<LoadedSnapshot, (u64, SnapshotProblem)> {
+    read_sized(input, None, zxid, options, limit)
+}
+
+/// The same for a stream whose length may be known, which makes it faster.
+fn read_sized(
+    input: impl Read,
+    len: Option<u64>,
+    zxid: Option<Zxid>,
+    options: TreeOptions,
+    limit: FieldLimit,
+) -> Result<LoadedSnapshot, (u64, SnapshotProblem)> {
     let mut source = Source::new(input, limit);
-    load(&mut source, zxid, options).map_err(|problem| (source.offset(), problem))
+    load(&mut source, len, zxid, options).map_err(|problem| (source.offset(), problem))
 }
 
 /// Reads a snapshot from a stream whose first bytes tell how it is compressed, as an administrator restores it. Its
@@ -183,6 +199,7 @@ pub fn read_packed_snapshot(
 
 fn load(
     source: &mut Source<impl Read>,
+    len: Option<u64>,
     zxid: Option<Zxid>,
     options: TreeOptions,
 ) -> Result<LoadedSnapshot, SnapshotProblem> {
@@ -191,7 +208,7 @@ fn load(
     if !magic {
         return Err(SnapshotProblem::WrongMagic);
     }
-    let mut body = Body::new(options);
+    let mut body = Body::new(options, len);
     while !source.record(|reader| body.next(reader))?? {}
     let nodes = body.nodes();
     let sections = Sections::read(source)?;

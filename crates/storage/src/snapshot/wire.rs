@@ -95,7 +95,7 @@ enum Stage {
 impl DatabaseReceiver {
     /// Begins with nothing received. `limit` is the longest field.
     pub fn new(options: TreeOptions, limit: FieldLimit) -> Self {
-        Self { body: Body::new(options), limit, stage: Stage::Body, partial: Vec::new(), offset: 0 }
+        Self { body: Body::new(options, None), limit, stage: Stage::Body, partial: Vec::new(), offset: 0 }
     }
 
     /// Takes what has come, up to the end of the database; the number of bytes taken. Fewer than all are taken only when

@@ -7,6 +7,7 @@
 //! change of the length that is usual. A page that has become less than half full is therefore handed to the owner,
 //! who moves its blocks elsewhere; no more than about one move comes on each removal.
 
+use super::record::Fixed;
 use super::slab::Slab;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -69,8 +70,33 @@ pub(super) struct Blocks {
     singles: Slab<Box<[u8]>>,
     /// Kept for its allocation.
     scratch: Vec<u8>,
-    /// The bytes of the page given back last: while the lengths of records change, pages go and come.
-    spare: Option<Box<[u8]>>,
+    /// The bytes of the page given back last: while the lengths of records change, pages go and come. And those that a
+    /// loader was given.
+    spare: Vec<Box<[u8]>>,
+}
+
+/// Memory for some records of a tree that is loaded. The system gives memory when it is first touched, which takes as long
+/// as filling it; who makes a page has done that.
+#[derive(Debug)]
+pub struct RecordPage(Box<[u8]>);
+
+impl RecordPage {
+    /// Bytes of it.
+    pub const LEN: usize = PAGE_LEN;
+
+    /// About how much of it a node takes.
+    pub fn share(name_len: usize, data_len: usize) -> usize {
+        // The usual head of a record.
+        let len = Fixed::LEN.saturating_add(3).saturating_add(name_len).saturating_add(data_len);
+        if len > SHARED_LEN_MAX { 0 } else { class_len(class_of(len)) }
+    }
+
+    /// Of any contents.
+    #[expect(clippy::new_without_default, reason = "making one is work, and never wanted by default")]
+    pub fn new() -> Self {
+        // Zeros would be left to the system.
+        Self(vec![1; PAGE_LEN].into_boxed_slice())
+    }
 }
 
 impl Blocks {
@@ -81,7 +107,7 @@ impl Blocks {
             with_room: vec![Vec::new(); classes],
             singles: Slab::new(),
             scratch: Vec::new(),
-            spare: None,
+            spare: Vec::new(),
         }
     }
 
@@ -199,7 +225,21 @@ impl Blocks {
 
     /// Gives the page back, with whatever is still in it.
     pub(super) fn end_move(&mut self, SparsePage(at): SparsePage) {
-        self.spare = Some(self.pages.remove(at).bytes);
+        let bytes = self.pages.remove(at).bytes;
+        // One is enough.
+        if self.spare.is_empty() {
+            self.spare.push(bytes);
+        }
+    }
+
+    /// Uses this page when one is wanted.
+    pub(super) fn give(&mut self, RecordPage(bytes): RecordPage) {
+        self.spare.push(bytes);
+    }
+
+    /// Keeps no more pages than a tree in use does.
+    pub(super) fn drop_spare(&mut self) {
+        self.spare = Vec::new();
     }
 
     /// Another block with the same bytes.
@@ -216,7 +256,7 @@ impl Blocks {
     fn add_page(&mut self, class: usize) -> u32 {
         let with_room = &mut self.with_room[class];
         let page = Page {
-            bytes: self.spare.take().unwrap_or_else(|| vec![0; PAGE_LEN].into_boxed_slice()),
+            bytes: self.spare.pop().unwrap_or_else(|| vec![0; PAGE_LEN].into_boxed_slice()),
             len: class_len(class) as u16,
             class: class as u8,
             used: 0,

@@ -18,6 +18,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 pub(crate) use blocks::BlockRef;
 use blocks::Blocks;
+pub use blocks::RecordPage;
 use family::{Family, Moved};
 pub(crate) use look::Look;
 pub(crate) use record::Changed;
@@ -186,19 +187,34 @@ impl Arena {
         slot
     }
 
-    /// Adds one of many children, which can be found after [`Arena::index_batch`].
+    /// Adds one of many children, which can be found after [`Arena::index_batch`]. `hash` is that of its path.
     pub(crate) fn insert_later(
         &mut self,
         parent: Slot,
-        path: &str,
+        hash: u64,
         node: &NewNode<'_>,
         batch: &mut IndexBatch,
     ) -> Slot {
         let slot = self.add_record(parent, node);
         let block = self.records[slot.0];
-        batch.push(self.key.hash(path.as_bytes()), slot, block);
+        batch.push(hash, slot, block);
         self.join_family(slot, parent, node.name);
         slot
+    }
+
+    /// Makes room for so many nodes in the index.
+    pub(crate) fn expect(&mut self, nodes: usize) {
+        self.index.expect(nodes);
+    }
+
+    /// Keeps records in this page next.
+    pub(crate) fn give(&mut self, page: RecordPage) {
+        self.blocks.give(page);
+    }
+
+    /// Gives back what was given and not used.
+    pub(crate) fn drop_given(&mut self) {
+        self.blocks.drop_spare();
     }
 
     /// Lets what is in the batch be found.
