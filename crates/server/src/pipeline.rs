@@ -170,6 +170,10 @@ pub(crate) fn run_log(core: &Arc<Core>, mut log: TxnLog, mut snapshots: Snapshot
     let _bereaved = Bereaved { core, of: "the log thread" };
     let mut batch = Vec::new();
     let pace = Pace::new(&core.config.storage);
+    if let Err(error) = snapshots.after_start(core, &mut log) {
+        core.fail(format!("the transaction log cannot be rolled: {}", chain(&error)));
+        return;
+    }
     while core.queue.take(&mut batch, &pace) {
         if let Some(work) = core.queue.take_quiet_work()
             && let Err(why) = run_quiet(core, &mut log, &mut batch, work)

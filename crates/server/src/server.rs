@@ -36,6 +36,10 @@ const METRICS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const FINISHING_MAX: Duration = Duration::from_millis(500);
 /// How long the connections may take at the end to send the last replies.
 const PARTING_MAX: Duration = Duration::from_secs(1);
+/// How long a standalone server waits for a snapshot that is being written, which spares the next start work.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(2);
+/// It looks this often.
+const SNAPSHOT_LOOK: Duration = Duration::from_millis(5);
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -285,6 +289,15 @@ impl Server {
         // Clients that do not listen are not waited for.
         let _ = tokio::time::timeout(PARTING_MAX, self.core.part()).await;
         self.core.end();
+        if !self.core.is_member() {
+            let finished = async {
+                while self.core.snapshotting.has_begun() {
+                    tokio::time::sleep(SNAPSHOT_LOOK).await;
+                }
+            };
+            // One that takes longer is not missed: the log has everything.
+            let _ = tokio::time::timeout(SNAPSHOT_MAX, finished).await;
+        }
         match self.core.failure().borrow().clone() {
             Some(why) => Err(Stopped::Failed(why)),
             None => Ok(()),

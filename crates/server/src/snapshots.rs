@@ -25,6 +25,8 @@ impl SharedTree for Core {
 
 /// The slowest a snapshot is written, in bytes a second.
 const RATE_MIN: f64 = 32e6;
+/// How fast one after a start is written, which is to be done before the next start.
+const RATE_AT_START: f64 = 128e6;
 /// The part of the time from one snapshot to the next that it may take at most.
 const SHARE_OF_TIME: f64 = 0.5;
 /// What a node takes in a snapshot besides its path and data.
@@ -39,6 +41,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(20);
 pub(crate) struct Snapshotting {
     turn: Mutex<()>,
     waiting: AtomicUsize,
+    /// Whether one that nobody asked for is being written, or about to be.
+    begun: AtomicBool,
 }
 
 impl Snapshotting {
@@ -48,6 +52,11 @@ impl Snapshotting {
         let turn = self.turn.lock();
         self.waiting.fetch_sub(1, SeqCst);
         turn
+    }
+
+    /// Whether one that nobody asked for is being written, or about to be.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(SeqCst)
     }
 
     fn is_urgent(&self) -> bool {
@@ -111,8 +120,6 @@ pub(crate) struct Snapshots {
     trigger: SnapshotTrigger,
     /// When the last one was due, or the server started.
     last_due: Instant,
-    /// Whether one is being written.
-    busy: Arc<AtomicBool>,
 }
 
 impl Snapshots {
@@ -122,7 +129,7 @@ impl Snapshots {
         let mut trigger =
             SnapshotTrigger::new(storage.snap_count, storage.snap_size_max, options::hash_key());
         trigger.logged(replayed.entries, replayed.bytes);
-        Self { trigger, last_due: Instant::now(), busy: Arc::default() }
+        Self { trigger, last_due: Instant::now() }
     }
 
     /// After a batch is on disk: rolls the log and begins a snapshot when enough has come together. While an earlier one
@@ -144,24 +151,38 @@ impl Snapshots {
         if !self.trigger.is_due(data_size) {
             return Ok(());
         }
-        self.trigger.restart(options::hash_key());
-        let interval = std::mem::replace(&mut self.last_due, Instant::now()).elapsed();
+        let interval = self.last_due.elapsed();
         let len = (data_size + nodes * NODE_LEN) as f64;
         let rate = (len / (interval.as_secs_f64() * SHARE_OF_TIME).max(f64::MIN_POSITIVE)).max(RATE_MIN);
+        self.begin(core, log, rate)
+    }
+
+    /// Begins one when recovery had to replay much, so that the next start is quicker.
+    ///
+    /// # Errors
+    /// The log cannot be rolled; it is closed then.
+    pub(crate) fn after_start(&mut self, core: &Arc<Core>, log: &mut TxnLog) -> Result<(), LogError> {
+        let data_size = core.tree.read().approximate_data_size();
+        if self.trigger.is_long_to_replay(data_size) { self.begin(core, log, RATE_AT_START) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, core: &Arc<Core>, log: &mut TxnLog, rate: f64) -> Result<(), LogError> {
+        self.trigger.restart(options::hash_key());
+        self.last_due = Instant::now();
         log.roll()?;
-        if self.busy.swap(true, SeqCst) {
+        if core.snapshotting.begun.swap(true, SeqCst) {
             warn!("too busy to snapshot, skipping one: the last is still being written");
             return Ok(());
         }
-        let (job, busy) = (Arc::clone(core), Arc::clone(&self.busy));
+        let job = Arc::clone(core);
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             // Nothing is lost when it fails: the logs since the last snapshot stay.
             let pace = Unhurried { core: &job, rate, due: Cell::new(Instant::now()) };
             let _ = write(&job, &pace);
-            busy.store(false, SeqCst);
+            job.snapshotting.begun.store(false, SeqCst);
         });
         if let Err(error) = spawned {
-            self.busy.store(false, SeqCst);
+            core.snapshotting.begun.store(false, SeqCst);
             core.stats.snapshot_error_count.increment();
             error!(%error, "cannot start a thread for a snapshot");
         }

@@ -6,6 +6,9 @@ const TREE_SHARE: u64 = 4;
 /// But it waits for no more than this many times the usual number of transactions.
 const PATIENCE: u64 = 8;
 
+/// A start that replayed fewer bytes was quick.
+const REPLAY_MIN: u64 = 32 << 20;
+
 /// Counts what was logged since the last snapshot and says when the next is due: after half to all of the configured
 /// number of transactions or bytes, by a random part that keeps servers from doing it together.
 #[derive(Clone, Debug)]
@@ -44,6 +47,13 @@ impl SnapshotTrigger {
     pub fn is_due(&self, tree_size: u64) -> bool {
         let worthwhile = self.bytes >= tree_size / TREE_SHARE || self.entries > self.count_max * PATIENCE;
         self.entries > self.entries_due && worthwhile || self.bytes_due.is_some_and(|due| self.bytes > due)
+    }
+
+    /// Whether, if all of it was replayed at a start, a snapshot should be taken of a tree of about `tree_size` bytes so that
+    /// the next start need not do it again. Few transactions may be many bytes, and as much work. The genuine server takes a
+    /// snapshot at every start.
+    pub fn is_long_to_replay(&self, tree_size: u64) -> bool {
+        self.bytes >= REPLAY_MIN.max(tree_size / TREE_SHARE)
     }
 
     /// Begins to count anew, with two new random numbers.
@@ -93,6 +103,18 @@ mod tests {
         let mut trigger = SnapshotTrigger::new(10, Some(0), [0, 0]);
         trigger.logged(1, u64::MAX / 2);
         assert!(!trigger.is_due(0), "a limit of zero is none");
+    }
+
+    #[test]
+    fn many_bytes_are_long_to_replay() {
+        let mut trigger = SnapshotTrigger::new(100, None, [0, 0]);
+        trigger.logged(1, REPLAY_MIN - 1);
+        assert!(!trigger.is_long_to_replay(0));
+        trigger.logged(0, 1);
+        assert!(trigger.is_long_to_replay(REPLAY_MIN * TREE_SHARE));
+        assert!(!trigger.is_long_to_replay((REPLAY_MIN + 1) * TREE_SHARE));
+        trigger.restart([0, 0]);
+        assert!(!trigger.is_long_to_replay(0));
     }
 
     #[test]

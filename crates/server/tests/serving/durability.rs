@@ -28,6 +28,30 @@ fn everything_is_there_after_a_stop() {
     assert_eq!(after.stat(), before.stat());
 }
 
+/// A long log is replayed once: the snapshot that follows is awaited even by a server that is stopped right away.
+#[test]
+fn what_was_long_to_replay_is_in_a_snapshot_at_the_next_start() {
+    let (disk, dir) = (FaultDisk::new(), Path::new("/data"));
+    let start = || Running::start_on(config(dir), Arc::new(disk.clone())).expect("starts");
+    let server = start();
+    let mut zk = client(server.addr());
+    assert_eq!(create(&mut zk, "/a", b"").err, 0);
+    for n in 0..36 {
+        assert_eq!(zk.call(&set("/a", &[n; 1_000_000])).expect("a reply").err, 0);
+    }
+    drop(zk);
+    server.stop().expect("stops in good order");
+
+    let server = start();
+    assert!(server.server.recovery().txns_replayed > 36, "no snapshot was due before");
+    server.stop().expect("stops in good order");
+
+    let server = start();
+    assert!(server.server.recovery().txns_replayed < 36, "replayed only what came after the snapshot");
+    let mut zk = client(server.addr());
+    assert_eq!(data(&zk.call(&get("/a", false)).expect("a reply")), Some(vec![35; 1_000_000]));
+}
+
 #[test]
 fn a_session_and_its_nodes_outlive_the_server() {
     let dir = tempfile::tempdir().expect("a directory");
