@@ -116,6 +116,10 @@ impl DiskFile for LeashedFile {
         if self.disk.durable { self.file.sync_data() } else { Ok(()) }
     }
 
+    fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
+
     fn size(&self) -> io::Result<u64> {
         self.file.size()
     }

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
+
+use rustix::fs::{Advice, fadvise};
 
 /// A place for files.
 ///
@@ -53,6 +56,10 @@ pub trait DiskFile: fmt::Debug + Send {
 
     /// Brings data and length to the disk (`fdatasync`).
     fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Says that nobody will read this part soon, so that what is on the disk of it need not be kept in memory as well. Only
+    /// advice, which a disk need not take.
+    fn forget(&self, _offset: u64, _len: u64) {}
 
     /// The length of the file in bytes.
     fn size(&self) -> io::Result<u64>;
@@ -166,6 +173,12 @@ impl DiskFile for File {
 
     fn sync_data(&mut self) -> io::Result<()> {
         Self::sync_data(self)
+    }
+
+    fn forget(&self, offset: u64, len: u64) {
+        if let Some(len) = NonZeroU64::new(len) {
+            let _ = fadvise(self, offset, Some(len), Advice::DontNeed);
+        }
     }
 
     fn size(&self) -> io::Result<u64> {

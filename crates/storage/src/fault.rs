@@ -62,6 +62,7 @@ struct State {
     read_only: bool,
     capacity: Option<u64>,
     unreadable: BTreeSet<usize>,
+    forgotten: BTreeMap<usize, Vec<(u64, u64)>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -130,6 +131,12 @@ impl FaultDisk {
         if let Some(&number) = state.names.get(path) {
             state.unreadable.insert(number);
         }
+    }
+
+    /// The parts of a file that need not be kept in memory, offset and length, in the order in which that was said.
+    pub fn forgotten(&self, path: &Path) -> Vec<(u64, u64)> {
+        let state = self.lock();
+        state.names.get(path).and_then(|number| state.forgotten.get(number)).cloned().unwrap_or_default()
     }
 
     /// Loses power (or only the process, see [`Loss`]) and comes back: open files are dead, planned faults are
@@ -501,6 +508,12 @@ impl DiskFile for FaultFile {
             inode.pending.push(Change::SetLen(len));
         }
         fault.map_or(Ok(()), |fault| Err(fault.error()))
+    }
+
+    fn forget(&self, offset: u64, len: u64) {
+        if let Ok(mut state) = self.state() {
+            state.forgotten.entry(self.inode).or_default().push((offset, len));
+        }
     }
 
     fn sync_data(&mut self) -> Result<()> {

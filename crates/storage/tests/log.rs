@@ -460,3 +460,23 @@ fn names_that_are_no_logs_are_left_alone() {
     let reader = LogReader::open(Arc::new(disk), Path::new("/elsewhere"), zxid(0), FieldLimit::default());
     assert!(reader.is_err());
 }
+
+#[test]
+fn what_was_written_is_forgotten_once_and_in_whole_pages() {
+    let disk = disk_with_dir();
+    let mut log = open_log(&disk, 1 << 20, 0);
+    for raw in 1..=300 {
+        log.append(zxid(raw), &payload(raw, 10_000)).unwrap();
+        log.flush().unwrap();
+        log.fill_ahead().unwrap();
+    }
+    let forgotten = disk.forgotten(log.current_file().unwrap().0);
+    assert_eq!(forgotten.len(), 2, "{forgotten:?}");
+    let mut end = 0;
+    for (offset, len) in forgotten {
+        assert_eq!((offset, len % (64 << 10)), (end, 0));
+        assert!(len >= 1 << 20);
+        end += len;
+    }
+    assert_eq!(read_all(&disk, 0).unwrap().0, (1..=300).collect::<Vec<_>>());
+}

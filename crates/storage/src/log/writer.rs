@@ -24,6 +24,12 @@ const FIRST_FILL: u64 = 64 << 10;
 /// of the syncs that then need not grow the file some 70 µs cheaper.
 const FILL_MAX: u64 = 1 << 20;
 
+/// What was written is forgotten in steps of this many bytes.
+const FORGET_STEP: u64 = 1 << 20;
+
+/// A common multiple of the sizes of the pages that systems keep files in.
+const PAGE_LEN: u64 = 64 << 10;
+
 /// A batch buffer larger than this is given back after its flush.
 const BATCH_KEPT: usize = 4 << 20;
 
@@ -125,6 +131,8 @@ struct OpenLog {
     written: u64,
     /// Bytes of the file, the zeros ahead included.
     filled: u64,
+    /// Bytes, whole pages, that the system was told not to keep in memory.
+    forgotten: u64,
 }
 
 impl TxnLog {
@@ -297,6 +305,9 @@ impl TxnLog {
         self.piece_ends.clear();
         self.piece_entries = 0;
         let full = self.options.file_size_max.is_some_and(|max| open.written > max);
+        if self.options.force_sync {
+            open.forget_written();
+        }
         self.file = (!full).then_some(open);
         Ok(Flushed { zxid: self.flushed, entries, bytes, sync_time })
     }
@@ -340,7 +351,7 @@ impl TxnLog {
         let mut header = FILE_HEADER.to_vec();
         header.resize(filled as usize, 0);
         let file = self.disk.create(&new).explain(Doing::Create, &new)?;
-        let mut open = OpenLog { file, path: new, written: FILE_HEADER_LEN, filled };
+        let mut open = OpenLog { file, path: new, written: FILE_HEADER_LEN, filled, forgotten: 0 };
         open.write(&header, 0)?;
         if self.options.force_sync {
             open.sync()?;
@@ -360,6 +371,16 @@ impl TxnLog {
 }
 
 impl OpenLog {
+    /// Gives the memory back that the system keeps what was written in. It is read when a server starts, or by a learner far
+    /// behind; until then it would only take fresh memory for each megabyte, which can cost more than the sync.
+    fn forget_written(&mut self) {
+        let whole = self.written - self.written % PAGE_LEN;
+        if whole - self.forgotten >= FORGET_STEP {
+            self.file.forget(self.forgotten, whole - self.forgotten);
+            self.forgotten = whole;
+        }
+    }
+
     fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), LogError> {
         Ok(self.file.write_all_at(bytes, offset).explain_at(Doing::Write, &self.path, offset)?)
     }
