@@ -288,7 +288,7 @@ impl Commit<'_> {
             );
         }
         drop(outbox);
-        self.touched.push(conn);
+        self.touched.answered(conn);
     }
 
     /// Tells a client its new session.
@@ -323,6 +323,6 @@ impl Commit<'_> {
         let zxid = core.shown_zxid(self.tree).raw();
         outbox.stats.answered(OpCode::CreateSession.tag(), 0, zxid, core.clock.now(), latency);
         drop(outbox);
-        self.touched.push(conn);
+        self.touched.answered(conn);
     }
 }

@@ -38,7 +38,7 @@ impl Deliver for Delivery<'_> {
         self.frames += 1;
         // As everywhere in the statistics, without the length in front.
         self.bytes += frame.len().saturating_sub(4) as u64;
-        self.touched.push(conn);
+        self.touched.told(conn);
     }
 
     fn fired(&mut self, event: EventType, watches: usize) {

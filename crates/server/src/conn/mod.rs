@@ -345,7 +345,7 @@ mod tests {
     use super::*;
 
     /// A connection whose task is idle, and its client.
-    async fn connected(runs: &Connections) -> (Arc<Conn>, TcpStream) {
+    pub(super) async fn connected(runs: &Connections) -> (Arc<Conn>, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, remote) = listener.accept().await.unwrap();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     /// Whether the task was woken since it was last looked at.
-    async fn was_woken(conn: &Conn) -> bool {
+    pub(super) async fn was_woken(conn: &Conn) -> bool {
         let mut woken = std::pin::pin!(conn.woken());
         std::future::poll_fn(|context| Poll::Ready(woken.as_mut().poll(context).is_ready())).await
     }
