@@ -13,12 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use zabra_load::{busy, fill};
-use zabra_proto::ConnectRequest;
 use zabra_testkit::{
     Connected, Ensemble, EnsembleSpec, Genuine, JvmOptions, Program, RawClient, RawRequest, Received,
-    ServerSpec, zabra_program,
+    ServerSpec, new_session_request, zabra_program,
 };
-use zabra_types::{SessionId, Zxid};
 
 /// Heap of a genuine server, and what a million nodes of 100 bytes need.
 const HEAP_MIB: u32 = 256;
@@ -244,14 +242,7 @@ fn write_again(address: SocketAddr, client: RawClient, killed: Instant) -> Optio
 
 fn connect(address: SocketAddr) -> io::Result<RawClient> {
     let mut client = RawClient::open(address)?;
-    client.send_connect(&ConnectRequest {
-        protocol_version: 0,
-        last_zxid_seen: Zxid::ZERO,
-        timeout_ms: 10_000,
-        session: SessionId::NONE,
-        password: Some(&[0; 16]),
-        read_only: Some(false),
-    })?;
+    client.send_connect(&new_session_request(10_000))?;
     let Received::Frame(frame) = client.receive(ANSWER_TIMEOUT)? else {
         return Err(io::ErrorKind::ConnectionReset.into());
     };

@@ -64,12 +64,9 @@ impl RawClient {
     ) -> io::Result<(Self, Connected)> {
         let mut client = Self::open(addr)?;
         client.send_connect(&ConnectRequest {
-            protocol_version: 0,
-            last_zxid_seen: Zxid::ZERO,
-            timeout_ms,
             session,
             password: Some(password),
-            read_only: Some(false),
+            ..new_session_request(timeout_ms)
         })?;
         match client.receive(RECEIVE_TIMEOUT)? {
             Received::Frame(frame) => {
@@ -240,4 +237,16 @@ fn put_request(out: &mut Vec<u8>, xid: i32, request: &RawRequest) {
     out.put_i32(request.op);
     out.extend_from_slice(&request.body);
     end_frame(out, frame);
+}
+
+/// The handshake of a client that has no session, has seen nothing, and is to write.
+pub fn new_session_request(timeout_ms: i32) -> ConnectRequest<'static> {
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: Zxid::ZERO,
+        timeout_ms,
+        session: SessionId::NONE,
+        password: Some(&[0; 16]),
+        read_only: Some(false),
+    }
 }

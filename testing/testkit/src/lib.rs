@@ -15,7 +15,7 @@ mod rng;
 mod rounds;
 mod server;
 
-pub use client::{RECEIVE_TIMEOUT, RawClient, Received};
+pub use client::{RECEIVE_TIMEOUT, RawClient, Received, new_session_request};
 pub use ensemble::{Ensemble, EnsembleSpec, Member};
 pub use four_letter::four_letter;
 pub use genuine::{Genuine, JvmOptions};

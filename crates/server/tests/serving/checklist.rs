@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use zabra_proto::{AclEntry, ConnectRequest};
+use zabra_proto::AclEntry;
 use zabra_server::config::FourLetterWords;
 use zabra_storage::{Fault, FaultDisk};
-use zabra_testkit::{Shape, WatchLists, four_letter};
-use zabra_types::{Perms, SessionId, Zxid};
+use zabra_testkit::{Shape, WatchLists, four_letter, new_session_request};
+use zabra_types::Perms;
 
 use super::*;
 
@@ -125,15 +125,7 @@ fn a_throttled_client_gets_no_answer_at_all() {
     let server = Running::start(config);
     let _first = client(server.addr());
     let mut second = RawClient::open(server.addr()).expect("open");
-    let request = ConnectRequest {
-        protocol_version: 0,
-        last_zxid_seen: Zxid::ZERO,
-        timeout_ms: 10_000,
-        session: SessionId::NONE,
-        password: Some(&[0; 16]),
-        read_only: Some(false),
-    };
-    second.send_connect(&request).expect("sent");
+    second.send_connect(&new_session_request(10_000)).expect("sent");
     assert_eq!(second.receive_to_end(PATIENCE).expect("closed"), b"");
 }
 

@@ -1,20 +1,13 @@
 //! Sessions begin, move, expire and end.
 
 use zabra_proto::ConnectRequest;
-use zabra_testkit::{Connected, Shape};
+use zabra_testkit::{Connected, Shape, new_session_request};
 use zabra_types::{SessionId, Zxid};
 
 use super::*;
 
 fn connect_request(session: SessionId, password: &[u8]) -> ConnectRequest<'_> {
-    ConnectRequest {
-        protocol_version: 0,
-        last_zxid_seen: Zxid::ZERO,
-        timeout_ms: 10_000,
-        session,
-        password: Some(password),
-        read_only: Some(false),
-    }
+    ConnectRequest { session, password: Some(password), ..new_session_request(10_000) }
 }
 
 /// Tries to renew a session: no timeout, no session, and the connection closes.

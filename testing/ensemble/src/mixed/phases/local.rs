@@ -2,9 +2,10 @@
 
 use zabra_proto::{ConnectRequest, OpCode};
 use zabra_testkit::{
-    Connected, MultiBuilder, RECEIVE_TIMEOUT, RawClient, RawRequest, Received, four_letter, open_acl,
+    Connected, MultiBuilder, RECEIVE_TIMEOUT, RawClient, RawRequest, Received, four_letter,
+    new_session_request, open_acl,
 };
-use zabra_types::{KeeperError, SessionId, Zxid};
+use zabra_types::KeeperError;
 
 use super::super::stage::{ALL, Stage};
 use super::write_everywhere;
@@ -105,14 +106,7 @@ fn writes() -> Vec<RawRequest> {
 /// A session of a client that is content to read only; none when the server closes the connection.
 fn connect_read_only(stage: &Stage, id: u8) -> Result<Option<(RawClient, Connected)>, Failure> {
     let mut client = RawClient::open(stage.tapped.ensemble.server(id).addr())?;
-    client.send_connect(&ConnectRequest {
-        protocol_version: 0,
-        last_zxid_seen: Zxid::ZERO,
-        timeout_ms: 10_000,
-        session: SessionId::NONE,
-        password: Some(&[0; 16]),
-        read_only: Some(true),
-    })?;
+    client.send_connect(&ConnectRequest { read_only: Some(true), ..new_session_request(10_000) })?;
     match client.receive(RECEIVE_TIMEOUT)? {
         Received::Frame(frame) => Ok(Some((client, Connected::decode(&frame)?))),
         Received::Closed => Ok(None),
