@@ -157,7 +157,7 @@ impl Arena {
             let name = record.name();
             // Compared from the end by hand: the slash and the name are one stretch.
             let Some(slash) = path.len().checked_sub(name.len() + 1) else { return false };
-            if path[slash] != b'/' || path[slash + 1..] != *name {
+            if path[slash] != b'/' || !is_same(&path[slash + 1..], name) {
                 return false;
             }
             match record.parent() {
@@ -465,7 +465,42 @@ fn changed(stat: &StatPersisted) -> Option<Changed> {
     (changed != Changed { mzxid: stat.czxid, mtime: stat.ctime, version: 0 }).then_some(changed)
 }
 
+/// Whether two names are equal. Most are short: two overlapping words cost less than the call that compares any length.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    fn ends<const N: usize>(name: &[u8]) -> Option<([u8; N], [u8; N])> {
+        Some((*name.first_chunk()?, *name.last_chunk()?))
+    }
+    match one.len() {
+        len if len != other.len() => false,
+        8..=16 => ends::<8>(one) == ends::<8>(other),
+        4..8 => ends::<4>(one) == ends::<4>(other),
+        _ => one == other,
+    }
+}
+
 /// Names are kept as bytes.
 fn text(name: &[u8]) -> &str {
     core::str::from_utf8(name).expect("every name comes from a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of every length, with any one byte another.
+    #[test]
+    fn names_are_the_same_or_not() {
+        let name: [u8; 40] = core::array::from_fn(|at| at as u8);
+        for len in 0..name.len() {
+            let one = &name[..len];
+            assert!(is_same(one, one));
+            assert!(!is_same(one, &name[..len + 1]));
+            for at in 0..len {
+                let mut other = one.to_vec();
+                other[at] ^= 1;
+                assert!(!is_same(one, &other), "{len} {at}");
+            }
+        }
+    }
 }
