@@ -97,14 +97,15 @@ impl Wakes {
         let workers = Handle::current().metrics().num_workers();
         while let Some(Many { conns, threads_max }) = self.0.recv().await {
             let fanout = Arc::new(Fanout(Mutex::new(conns.into_iter())));
-            for _ in 1..workers.min(threads_max) {
+            if threads_max <= 1 {
+                fanout.send_in_turns().await;
+                continue;
+            }
+            // Not waited for: the answers of the next batch would wait for all of these.
+            for _ in 0..workers.min(threads_max) {
                 tokio::spawn(Arc::clone(&fanout).send_in_turns());
             }
-            if threads_max > 1 {
-                let fanout = Arc::clone(&fanout);
-                tokio::task::spawn_blocking(move || fanout.help());
-            }
-            fanout.send_in_turns().await;
+            tokio::task::spawn_blocking(move || fanout.help());
         }
     }
 }
