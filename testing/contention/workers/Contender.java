@@ -201,7 +201,7 @@ public final class Contender {
 
         private void stay() throws InterruptedException {
             int most = Math.max(1, order.number("stay"));
-            Thread.sleep(ThreadLocalRandom.current().nextInt(most + 1));
+            Thread.sleep(ThreadLocalRandom.current().nextInt(most / 2, most + 1));
         }
 
         private interface Turn {

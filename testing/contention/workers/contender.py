@@ -112,7 +112,8 @@ class Client:
         return time.monotonic() < self.deadline
 
     def stay(self):
-        time.sleep(self.random.uniform(0, max(1, int(self.order.get("stay", 0)))) / 1000)
+        most = max(1, int(self.order.get("stay", 0)))
+        time.sleep(self.random.uniform(most / 2, most) / 1000)
 
     def turns(self, turn):
         """Takes turns until the time is up. What fails because of a fault is tried again."""

@@ -69,10 +69,10 @@ impl<'a> Contender<'a> {
         Instant::now() < self.deadline
     }
 
-    /// Is inside for a while.
+    /// Is inside for a while: for half of the most at least, which is how long everybody is there together.
     pub(super) async fn stay(&self) {
         let most = self.order.number("stay").max(1) * 1000;
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(0..=most))).await;
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(most / 2..=most))).await;
     }
 
     /// Notes what failed because of a fault; it is tried again.
