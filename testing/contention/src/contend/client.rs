@@ -69,7 +69,7 @@ impl<'a> Contender<'a> {
         Instant::now() < self.deadline
     }
 
-    /// Is inside for a while: for half of the most at least, which is how long everybody is there together.
+    /// Is inside for a while, for half of the most at least: in a barrier nobody leaves before all had time to see the others.
     pub(super) async fn stay(&self) {
         let most = self.order.number("stay").max(1) * 1000;
         tokio::time::sleep(Duration::from_micros(fastrand::u64(most / 2..=most))).await;
